@@ -1,0 +1,109 @@
+import { type Context, Hono } from "hono";
+import type { EdgeEnv } from "../edge/env.ts";
+import { Problem } from "../edge/problem.ts";
+import { objectName, pokePath } from "../protocol/client.ts";
+import { parseSettings } from "../protocol/settings.ts";
+import { faults } from "./faults.ts";
+import { abortPath, resumePath } from "./local-replica.ts";
+
+type LocalContext = Context<EdgeEnv>;
+
+/** `/_local/…`: faults on demand, in local clusters only. Each answers the faults then in force. */
+export const control = new Hono<EdgeEnv>()
+  .get("/", (c) => inForce(c))
+  .post("/replicas/:id/:action", async (c) => {
+    const { id, action } = c.req.param();
+    checkReplicas(c, [id]);
+    const act = actions.get(action);
+    if (act === undefined) {
+      const known = [...actions.keys()].join(", ");
+      throw new Problem("route_not_found", `there is no ${action}; there are ${known}`);
+    }
+    await act(c, id);
+    return inForce(c);
+  })
+  .post("/partition", async (c) => {
+    faults.groups = parseGroups(c, await c.req.text());
+    return inForce(c);
+  })
+  .post("/heal", (c) => {
+    faults.groups = null;
+    return inForce(c);
+  });
+
+const actions: ReadonlyMap<string, (c: LocalContext, id: string) => Promise<void>> = new Map([
+  ["kill", kill],
+  ["restart", restart],
+  ["pause", pause],
+  ["resume", resume],
+]);
+
+async function kill(c: LocalContext, id: string): Promise<void> {
+  faults.killed.add(id);
+  // Those that stand still are let go, to find that they are dead.
+  await resume(c, id);
+  await callAll(c, id, abortPath);
+}
+
+async function restart(c: LocalContext, id: string): Promise<void> {
+  faults.killed.delete(id);
+  await callAll(c, id, pokePath);
+}
+
+async function pause(_c: LocalContext, id: string): Promise<void> {
+  faults.paused.add(id);
+}
+
+async function resume(c: LocalContext, id: string): Promise<void> {
+  faults.paused.delete(id);
+  await callAll(c, id, resumePath);
+}
+
+/**
+ * Calls a replica of every namespace in use. A call that aborts its object fails by that, which is
+ * what was wanted.
+ */
+async function callAll(c: LocalContext, id: string, path: string): Promise<void> {
+  const calls = [...faults.namespaces].map(async (namespace) => {
+    const stub = c.env.REPLICA.get(c.env.REPLICA.idFromName(objectName(namespace, id)));
+    const response = await stub.fetch(`https://replica${path}`, { method: "POST" });
+    await response.arrayBuffer();
+  });
+  await Promise.allSettled(calls);
+}
+
+/** The groups in `{"groups":[["1"],["2","3"]]}`. */
+function parseGroups(c: LocalContext, text: string): string[][] {
+  const groups = parseJson(text)?.["groups"];
+  if (!Array.isArray(groups) || !groups.every((group) => Array.isArray(group))) {
+    throw new Problem("bad_body", 'the body must be JSON like {"groups":[["1"],["2","3"]]}');
+  }
+  const named: unknown[] = groups.flat();
+  checkReplicas(c, named);
+  if (new Set(named).size < named.length) {
+    throw new Problem("bad_body", "a replica can be in one group only");
+  }
+  return groups as string[][];
+}
+
+function parseJson(text: string): Record<string, unknown> | null {
+  try {
+    return JSON.parse(text) as Record<string, unknown> | null;
+  } catch {
+    return null;
+  }
+}
+
+function checkReplicas(c: LocalContext, ids: readonly unknown[]): void {
+  const known: unknown[] = parseSettings(c.env).members.map(({ id }) => id);
+  const stranger = ids.find((id) => !known.includes(id));
+  if (stranger === undefined) return;
+  const detail = `there is no replica ${JSON.stringify(stranger)}; there are ${known.join(", ")}`;
+  throw new Problem("replica_not_found", detail);
+}
+
+function inForce(c: LocalContext): Response {
+  const { killed, paused, groups } = faults;
+  const body = JSON.stringify({ killed: [...killed], paused: [...paused], groups });
+  return c.body(`${body}\n`, 200, { "Content-Type": "application/json" });
+}

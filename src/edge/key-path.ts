@@ -1,0 +1,58 @@
+import { maxKeyBytes, namespacePattern } from "../protocol/limits.ts";
+import { Problem } from "./problem.ts";
+
+/** What the path of a key request names. */
+export interface KeyPath {
+  readonly namespace: string;
+  /** The one replica to ask; null to ask whoever leads. */
+  readonly replica: string | null;
+  readonly key: string;
+  /** The key as it stands in the path, for a Location. */
+  readonly rawKey: string;
+}
+
+const shape = /^\/v1\/ns\/([^/]*)(?:\/replicas\/([^/]*))?\/keys(?:\/(.*))?$/s;
+
+/**
+ * Takes the path of a key request apart. Works on the path as it was sent, since a key must be
+ * percent-decoded exactly once: `a/b` and `a%2Fb` are one key, and `a%252Fb` is another.
+ */
+export function parseKeyPath(url: string): KeyPath {
+  const [, namespace = "", replica, rawKey = ""] = shape.exec(new URL(url).pathname) ?? [];
+  return {
+    namespace: checkNamespace(namespace),
+    replica: replica ?? null,
+    key: parseKey(rawKey),
+    rawKey,
+  };
+}
+
+export function checkNamespace(namespace: string): string {
+  if (namespacePattern.test(namespace)) return namespace;
+  throw new Problem(
+    "bad_namespace",
+    `"${namespace}" is no namespace name: use 1 to 63 of a-z, 0-9, - and _, ` +
+      "beginning and ending with a letter or digit",
+  );
+}
+
+function parseKey(rawKey: string): string {
+  if (rawKey === "") throw new Problem("bad_key", "the key is empty: put it after /keys/");
+  const key = decodeOnce(rawKey);
+  const bytes = new TextEncoder().encode(key).byteLength;
+  if (bytes > maxKeyBytes) {
+    throw new Problem("key_too_long", `the key has ${bytes} bytes; it may have ${maxKeyBytes}`);
+  }
+  if (key.split("/").some((segment) => segment === "." || segment === "..")) {
+    throw new Problem("bad_key", "a key cannot have . or .. between slashes: clients resolve them");
+  }
+  return key;
+}
+
+function decodeOnce(rawKey: string): string {
+  try {
+    return decodeURIComponent(rawKey);
+  } catch {
+    throw new Problem("bad_key", "the key is not UTF-8 in valid percent-encoding");
+  }
+}

@@ -1,0 +1,81 @@
+import type { CommandResult } from "./command.ts";
+
+/** What became of one request, and which number in the sequence of all commands it had. */
+export interface RequestRecord {
+  readonly requestId: string;
+  readonly sequence: number;
+  readonly result: CommandResult;
+}
+
+/**
+ * Commands for which the outcome is kept. At a few thousand writes a second it covers the edge's
+ * whole deadline.
+ */
+export const windowSize = 32_768;
+
+/**
+ * Makes a command that arrives more than once take effect once (thesis, 6.3), without clocks and in
+ * bounded memory.
+ *
+ * The last `windowSize` outcomes are kept by request id. A request carries its `floor`: a sequence
+ * number that its sender had seen before it first sent it. If the request took effect before, its
+ * record's number is above the floor; so when the window no longer reaches down to the floor the
+ * record might be gone, and the command is refused as expired rather than applied again.
+ */
+export class RequestWindow {
+  readonly #load: () => Iterable<RequestRecord>;
+  /**
+   * Oldest first. Read from storage at first need, since most wake-ups of a replica write nothing.
+   */
+  #records: Map<string, RequestRecord> | null = null;
+  #unsaved: RequestRecord[] = [];
+
+  /**
+   * @param load reads what `takeUnsaved` gave to be stored, in the order of the sequence. It may
+   * give more than the window.
+   */
+  constructor(load: () => Iterable<RequestRecord>) {
+    this.#load = load;
+  }
+
+  /** What became of a request, if it is on record. */
+  find(requestId: string): CommandResult | null {
+    return this.#all().get(requestId)?.result ?? null;
+  }
+
+  /** Whether a request that is not on record may have been, so that it must not be applied. */
+  static isExpired(floor: number, sequence: number): boolean {
+    return sequence - floor > windowSize;
+  }
+
+  record(record: RequestRecord): void {
+    insert(this.#all(), record);
+    this.#unsaved.push(record);
+  }
+
+  /**
+   * The records made since the last call, to be stored in the same transaction as their effects.
+   */
+  takeUnsaved(): readonly RequestRecord[] {
+    const unsaved = this.#unsaved;
+    this.#unsaved = [];
+    return unsaved;
+  }
+
+  #all(): Map<string, RequestRecord> {
+    if (this.#records === null) {
+      this.#records = new Map();
+      for (const record of this.#load()) insert(this.#records, record);
+    }
+    return this.#records;
+  }
+}
+
+/** Adds the newest record and lets go of those that leave the window. */
+function insert(records: Map<string, RequestRecord>, record: RequestRecord): void {
+  records.set(record.requestId, record);
+  for (const [requestId, { sequence }] of records) {
+    if (sequence > record.sequence - windowSize) return;
+    records.delete(requestId);
+  }
+}

@@ -1,0 +1,134 @@
+import type { Command, CommandResult } from "./command.ts";
+import { Hash } from "./hash.ts";
+import { RequestWindow } from "./request-window.ts";
+import type { KvTable } from "./table.ts";
+
+/**
+ * The state machine's own counters. They are stored in the same transaction as the effects they
+ * count.
+ */
+export interface MachineState {
+  /** The log index of the last entry applied. */
+  readonly appliedIndex: number;
+  /**
+   * The number of writes that changed something: the store's version, and the ETag of what the last
+   * of them wrote.
+   */
+  readonly revision: number;
+  /** The number of commands on record since the beginning, those that changed nothing included. */
+  readonly sequence: number;
+  /**
+   * A running hash over all that was applied and what came of it; equal replicas have equal ones at
+   * equal indexes.
+   */
+  readonly hash: string;
+}
+
+export const initialState: MachineState = {
+  appliedIndex: 0,
+  revision: 0,
+  sequence: 0,
+  hash: new Hash().toString(),
+};
+
+/**
+ * The replicated store: what it answers and keeps depends on nothing but the commands applied, in
+ * order.
+ */
+export class StateMachine {
+  readonly #table: KvTable;
+  readonly #window: RequestWindow;
+  #state: MachineState;
+
+  constructor(table: KvTable, window: RequestWindow, state: MachineState) {
+    this.#table = table;
+    this.#window = window;
+    this.#state = state;
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  /**
+   * Applies the commands of the log entry at `index`, which must be the next one; none for an entry
+   * that only opens a term.
+   */
+  apply(index: number, commands: readonly Command[]): CommandResult[] {
+    if (index !== this.#state.appliedIndex + 1) {
+      throw new Error(`entry ${index} cannot be applied after ${this.#state.appliedIndex}`);
+    }
+    const results = commands.map((command) => this.#once(command));
+    this.#state = { ...this.#state, appliedIndex: index };
+    return results;
+  }
+
+  #once(command: Command): CommandResult {
+    const before = this.#window.find(command.requestId);
+    if (before !== null) return before;
+    if (RequestWindow.isExpired(command.floor, this.#state.sequence)) return { type: "expired" };
+    const result = this.#execute(command);
+    this.#note(command, result);
+    return result;
+  }
+
+  #execute(command: Command): CommandResult {
+    switch (command.type) {
+      case "put":
+        return this.#put(command.key, command.value, command.contentType);
+      case "delete":
+        return this.#delete(command.key);
+    }
+  }
+
+  #put(key: string, value: Uint8Array, contentType: string | null): CommandResult {
+    const revision = this.#nextRevision();
+    const old = this.#table.get(key);
+    this.#table.put(key, {
+      value,
+      contentType,
+      createRevision: old?.createRevision ?? revision,
+      modRevision: revision,
+      version: (old?.version ?? 0) + 1,
+    });
+    return { type: "put", created: old === null, revision };
+  }
+
+  #delete(key: string): CommandResult {
+    const { revision } = this.#state;
+    if (this.#table.get(key) === null) return { type: "deleted", deleted: false, revision };
+    this.#table.delete(key);
+    return { type: "deleted", deleted: true, revision: this.#nextRevision() };
+  }
+
+  #nextRevision(): number {
+    const revision = this.#state.revision + 1;
+    this.#state = { ...this.#state, revision };
+    return revision;
+  }
+
+  #note(command: Command, result: CommandResult): void {
+    const sequence = this.#state.sequence + 1;
+    this.#window.record({ requestId: command.requestId, sequence, result });
+    this.#state = { ...this.#state, sequence, hash: hashOf(this.#state.hash, command, result) };
+  }
+}
+
+function hashOf(before: string, command: Command, result: CommandResult): string {
+  const hash = new Hash(before).string(command.type).string(command.requestId).string(command.key);
+  if (command.type === "put") {
+    // No content type is not the same as an empty one.
+    hash
+      .number(command.contentType !== null)
+      .string(command.contentType ?? "")
+      .bytes(command.value);
+  }
+  switch (result.type) {
+    case "put":
+      return hash.number(result.created).number(result.revision).toString();
+    case "deleted":
+      return hash.number(result.deleted).number(result.revision).toString();
+    case "expired":
+      return hash.toString();
+  }
+}

@@ -1,0 +1,103 @@
+import type { Command, CommandResult } from "../kv/command.ts";
+
+/**
+ * What an edge asks of a replica, and what it is told. One call carries a batch; the results come
+ * in the order of the requests.
+ */
+
+/** Raised when a body changes so that the other side could not read it. */
+export const clientProtocolVersion = 1;
+
+export const clientPath = "/client";
+
+export interface ClientBatch {
+  readonly version: typeof clientProtocolVersion;
+  readonly requests: readonly ClientRequest[];
+}
+
+export type ClientRequest = ReadRequest | Command;
+
+export interface ReadRequest {
+  readonly type: "get";
+  readonly key: string;
+  /** Leave the value itself out: for HEAD. */
+  readonly metadataOnly: boolean;
+}
+
+export interface ClientBatchResult {
+  readonly version: typeof clientProtocolVersion;
+  readonly results: readonly ClientResult[];
+  readonly servedBy: ServedBy;
+  /**
+   * The replica's newest command number: the `floor` of requests that are first sent after this.
+   */
+  readonly sequence: number;
+}
+
+export interface ServedBy {
+  readonly replica: string;
+  /** A Cloudflare location hint, or "local". */
+  readonly region: string;
+  readonly role: string;
+  readonly term: number;
+}
+
+export type ClientResult =
+  | ReadResult
+  | CommandResult
+  /** Nothing happened here; ask `leader` if it is known. */
+  | { readonly type: "notLeader"; readonly leader: string | null }
+  /** Nothing happened: the replica has too much under way. */
+  | { readonly type: "dropped" }
+  /** The write may or may not take effect. Ask again with the same request id to find out. */
+  | { readonly type: "unknown" };
+
+export type ReadResult =
+  | {
+      readonly type: "value";
+      /** Null when only metadata was asked for. */
+      readonly value: Uint8Array | null;
+      readonly size: number;
+      readonly contentType: string | null;
+      readonly createRevision: number;
+      readonly modRevision: number;
+      readonly version: number;
+    }
+  /** The key has no value; `revision` is the store's at the time of the read. */
+  | { readonly type: "absent"; readonly revision: number };
+
+/** `GET /status`: what one replica says of itself. Needs no leader and changes nothing. */
+export const statusPath = "/status";
+
+export type StatusResult =
+  /** This object has never been part of the group. */
+  { readonly type: "uninitialised" } | ({ readonly type: "status" } & ReplicaStatus);
+
+export interface ReplicaStatus {
+  readonly id: string;
+  readonly region: string;
+  readonly role: string;
+  readonly term: number;
+  readonly leader: string | null;
+  readonly commitIndex: number;
+  readonly lastApplied: number;
+  readonly lastLogIndex: number;
+  readonly revision: number;
+  readonly stateHash: string;
+  /** The whole group as this replica knows it. */
+  readonly members: readonly Member[];
+}
+
+export interface Member {
+  readonly id: string;
+  readonly region: string;
+}
+
+/** `POST /poke`: check your deadlines now. Answers as `/status` does. */
+export const pokePath = "/poke";
+
+/**
+ * The name of the Durable Object that is replica `id` of a namespace. Ids are never reused, so a
+ * name stands for one history.
+ */
+export const objectName = (namespace: string, id: string): string => `${namespace}/${id}`;

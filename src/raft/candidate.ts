@@ -1,0 +1,91 @@
+import { type Context, type RoleHandler, electionTimeout, refuse } from "./context.ts";
+import type { Proposal, RequestId } from "./io.ts";
+import type { Message } from "./messages.ts";
+import { voteOutcome } from "./quorum.ts";
+import { type NodeId, nextTerm } from "./types.ts";
+
+/**
+ * Asks first whether an election could be won (preCandidate), then stands in it (candidate). The
+ * two differ in what they ask, in when their own vote counts, and in what winning means.
+ */
+export class Candidate implements RoleHandler {
+  readonly role: "preCandidate" | "candidate";
+  readonly leader = null;
+  readonly wakeAtMs: number;
+  readonly #context: Context;
+  readonly #votes = new Map<NodeId, boolean>();
+  /** The batch that makes the own vote durable. */
+  readonly #voteBatch: number;
+
+  constructor(context: Context, role: "preCandidate" | "candidate") {
+    this.role = role;
+    this.wakeAtMs = context.nowMs + electionTimeout(context);
+    this.#context = context;
+    this.#voteBatch = context.effects.batch;
+  }
+
+  /** Sends the requests. Apart from the constructor, since winning at once replaces the role. */
+  begin(): void {
+    const { config, term, log, effects, others } = this.#context;
+    for (const to of others) {
+      const request = { from: config.id, to, last: log.last };
+      if (this.role === "preCandidate") {
+        effects.sendNow({ type: "preVoteRequest", ...request, term: nextTerm(term) });
+      } else {
+        effects.sendAfterPersist({ type: "requestVoteRequest", ...request, term });
+      }
+    }
+    // A pre-vote binds nobody, so the own one counts at once; a vote counts when it cannot be
+    // forgotten.
+    if (this.role === "preCandidate") this.#count(config.id, true);
+  }
+
+  receive(message: Message): void {
+    if (message.type !== this.#awaited) return;
+    // A pre-vote granted for an earlier attempt says nothing about this one.
+    const stale =
+      message.type === "preVoteResponse" &&
+      message.granted &&
+      message.term !== nextTerm(this.#context.term);
+    if (!stale) this.#count(message.from, message.granted);
+  }
+
+  time(): void {
+    if (this.#context.nowMs >= this.wakeAtMs) this.#context.becomePreCandidate();
+  }
+
+  propose(proposals: readonly Proposal[]): void {
+    refuse(
+      this.#context,
+      proposals.map(({ id }) => id),
+      null,
+    );
+  }
+
+  read(id: RequestId): void {
+    refuse(this.#context, [id], null);
+  }
+
+  persisted(batch: number): void {
+    if (this.role === "candidate" && batch >= this.#voteBatch)
+      this.#count(this.#context.config.id, true);
+  }
+
+  unreachable(): void {}
+
+  leave(): void {}
+
+  get #awaited(): "preVoteResponse" | "requestVoteResponse" {
+    return this.role === "preCandidate" ? "preVoteResponse" : "requestVoteResponse";
+  }
+
+  #count(voter: NodeId, granted: boolean): void {
+    if (this.#votes.has(voter)) return;
+    this.#votes.set(voter, granted);
+    const outcome = voteOutcome(this.#context.config.voters, this.#votes);
+    if (outcome === "lost") this.#context.becomeFollower(this.#context.term, null);
+    if (outcome !== "won") return;
+    if (this.role === "preCandidate") this.#context.becomeCandidate();
+    else this.#context.becomeLeader();
+  }
+}

@@ -1,0 +1,62 @@
+import type { RaftConfig } from "./config.ts";
+import type { Effects } from "./effects.ts";
+import type { Proposal, RequestId } from "./io.ts";
+import type { RaftLog } from "./log.ts";
+import type { Message } from "./messages.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Random } from "./random.ts";
+import type { NodeId, Role, Term } from "./types.ts";
+
+/** What the roles share and act on; class Raft is its only implementation. */
+export interface Context {
+  readonly config: RaftConfig;
+  readonly log: RaftLog;
+  readonly random: Random;
+  readonly effects: Effects;
+  readonly proposals: Proposals;
+  readonly term: Term;
+  /** The time of the step under way. */
+  readonly nowMs: number;
+  /** All voters but this one. */
+  readonly others: readonly NodeId[];
+  becomeFollower(term: Term, leader: NodeId | null): void;
+  becomePreCandidate(): void;
+  becomeCandidate(): void;
+  becomeLeader(): void;
+}
+
+/** How one role answers each kind of input. The term rules have been applied before. */
+export interface RoleHandler {
+  readonly role: Role;
+  /** The leader of the current term, when known. */
+  readonly leader: NodeId | null;
+  /** When this role wants the next step, at the latest. */
+  readonly wakeAtMs: number | null;
+  /**
+   * A message of the current term, or a pre-vote answer for the next. Votes are answered by Raft
+   * itself.
+   */
+  receive(message: Message): void;
+  /** Time has passed: do what is due. */
+  time(): void;
+  propose(proposals: readonly Proposal[]): void;
+  read(id: RequestId): void;
+  /** The log's durable end has moved, or the batch with the own vote is durable. */
+  persisted(batch: number): void;
+  unreachable(node: NodeId): void;
+  /** The role is about to be left. */
+  leave(): void;
+}
+
+/**
+ * How long to wait before standing for election: random, so that replicas seldom stand at once
+ * (paper, 5.2).
+ */
+export function electionTimeout({ config, random }: Context): number {
+  return random.between(config.electionMinMs, config.electionMaxMs);
+}
+
+/** Ends proposals and reads at a replica that does not lead. */
+export function refuse(context: Context, ids: readonly RequestId[], leader: NodeId | null): void {
+  for (const id of ids) context.effects.fail({ id, reason: "not_leader", leader });
+}

@@ -1,0 +1,122 @@
+import { unreachable } from "./assert.ts";
+import type { Failure, Input, Output, Persist } from "./io.ts";
+import { Leader } from "./leader.ts";
+import type { AppendResult, Message } from "./messages.ts";
+import type { Raft } from "./raft.ts";
+import type { Entry, EntryId } from "./types.ts";
+
+/**
+ * One line of text for anything in the core, the same in logs, tests, traces and documents. Entries
+ * are written `term/index`.
+ */
+
+export const describeId = ({ term, index }: EntryId): string => `${term}/${index}`;
+
+/**
+ * `1/2` for one entry, `1/2..1/5` for a run of one term, `1/2..2/5` when the term changes within.
+ */
+export function describeEntries(entries: readonly Entry[]): string {
+  const [first, last] = [entries[0], entries.at(-1)];
+  if (first === undefined || last === undefined) return "none";
+  return first === last ? describeId(first) : `${describeId(first)}..${describeId(last)}`;
+}
+
+export function describeMessage(message: Message): string {
+  const head = `${message.from}->${message.to} ${message.type} t${message.term}`;
+  switch (message.type) {
+    case "preVoteRequest":
+    case "requestVoteRequest":
+      return `${head} last ${describeId(message.last)}`;
+    case "preVoteResponse":
+    case "requestVoteResponse":
+      return `${head} ${message.granted ? "granted" : "refused"}`;
+    case "appendEntriesRequest": {
+      const { prev, entries, leaderCommit, round } = message;
+      const carried = entries.length === 0 ? "" : ` entries ${describeEntries(entries)}`;
+      return `${head} prev ${describeId(prev)}${carried} commit ${leaderCommit}${describeRound(round)}`;
+    }
+    case "appendEntriesResponse":
+      return `${head} ${describeResult(message.result)}${describeRound(message.round)}`;
+    default:
+      return unreachable(message);
+  }
+}
+
+const describeRound = (round: number): string => (round === 0 ? "" : ` round ${round}`);
+
+function describeResult(result: AppendResult): string {
+  switch (result.type) {
+    case "accepted":
+      return `match ${result.matchIndex}`;
+    case "conflict":
+      return `conflict at ${result.prevIndex} hint ${describeId(result.hint)}`;
+    case "stale":
+      return "stale";
+    default:
+      return unreachable(result);
+  }
+}
+
+export function describePersist({ batch, hardState, truncateFrom, entries }: Persist): string {
+  const parts = [
+    hardState === null ? "" : `term ${hardState.term} vote ${hardState.vote ?? "none"}`,
+    truncateFrom === null ? "" : `cut ${truncateFrom}`,
+    entries.length === 0 ? "" : `append ${describeEntries(entries)}`,
+  ];
+  return `persist #${batch} ${parts.filter((part) => part !== "").join(", ")}`;
+}
+
+const describeFailure = ({ id, reason, leader }: Failure): string =>
+  `failed #${id} ${reason}${leader === null ? "" : ` leader ${leader}`}`;
+
+export function describeInput(input: Input): string {
+  switch (input.type) {
+    case "receive":
+      return `receive ${describeMessage(input.message)}`;
+    case "propose":
+      return `propose ${input.proposals.map(({ id }) => `#${id}`).join(" ")}`;
+    case "read":
+      return `read #${input.id}`;
+    case "persisted":
+      return `persisted #${input.batch}`;
+    case "applied":
+      return `applied ${input.index}`;
+    case "unreachable":
+      return `unreachable ${input.node}`;
+    case "time":
+    case "campaign":
+      return input.type;
+    default:
+      return unreachable(input);
+  }
+}
+
+/** One line an effect, in the order in which the host carries them out. */
+export function describeOutput(output: Output): string[] {
+  return [
+    ...output.sendNow.map((message) => `send ${describeMessage(message)}`),
+    ...(output.persist === null ? [] : [describePersist(output.persist)]),
+    ...output.sendAfterPersist.map((message) => `then send ${describeMessage(message)}`),
+    ...(output.apply.length === 0 ? [] : [`apply ${describeEntries(output.apply)}`]),
+    ...output.done.map(({ id, index }) => `done #${id} at ${index}`),
+    ...output.reads.map(({ id, index }) => `read #${id} at ${index}`),
+    ...output.failed.map(describeFailure),
+  ];
+}
+
+/** The whole state of a replica's core. */
+export function describeRaft(raft: Raft): string {
+  const { config, role, term, vote, leader, log } = raft;
+  const followers =
+    raft.roleHandler instanceof Leader
+      ? [...raft.roleHandler.followers].map(
+          ([node, { state, matchIndex, nextIndex, inflightMessages }]) =>
+            ` ${node}:${state} match ${matchIndex} next ${nextIndex} inflight ${inflightMessages}`,
+        )
+      : [];
+  return (
+    `${config.id} ${role} t${term} vote ${vote ?? "none"} leader ${leader ?? "none"} ` +
+    `log ${describeId(log.base)}..${describeId(log.last)} durable ${log.durableIndex} ` +
+    `commit ${log.commitIndex} applied ${raft.appliedIndex}${followers.join(";")}`
+  );
+}

@@ -1,0 +1,115 @@
+import { type Context, type RoleHandler, electionTimeout, refuse } from "./context.ts";
+import type { Proposal, RequestId } from "./io.ts";
+import type { AppendEntriesRequest, AppendResult, Message } from "./messages.ts";
+import { type LogIndex, type NodeId, maxIndex, minIndex, offset } from "./types.ts";
+
+/** Takes what the leader sends, and stands for election when it hears nothing. */
+export class Follower implements RoleHandler {
+  readonly role = "follower";
+  readonly #context: Context;
+  #leader: NodeId | null;
+  /** When the leader was last heard; meaningless without one. */
+  #heardMs: number;
+  /**
+   * Drawn once a role, so that the deadline only ever moves later and an alarm set for it never has
+   * to move earlier.
+   */
+  readonly #electionTimeoutMs: number;
+  #electionDeadlineMs: number;
+
+  constructor(context: Context, leader: NodeId | null) {
+    this.#context = context;
+    this.#leader = leader;
+    this.#heardMs = context.nowMs;
+    this.#electionTimeoutMs = electionTimeout(context);
+    this.#electionDeadlineMs = context.nowMs + this.#electionTimeoutMs;
+  }
+
+  get leader(): NodeId | null {
+    return this.#leader;
+  }
+
+  get wakeAtMs(): number {
+    return this.#electionDeadlineMs;
+  }
+
+  /**
+   * Whether a leader was heard so recently that nobody should be helped to replace it (thesis,
+   * 4.2.3).
+   */
+  get hasFreshLeader(): boolean {
+    const { nowMs, config } = this.#context;
+    return this.#leader !== null && nowMs - this.#heardMs < config.electionMinMs;
+  }
+
+  /**
+   * Having given its vote away, a follower waits for that candidate before it stands itself (paper,
+   * 5.2).
+   */
+  restartElectionTimer(): void {
+    this.#electionDeadlineMs = this.#context.nowMs + this.#electionTimeoutMs;
+  }
+
+  receive(message: Message): void {
+    if (message.type !== "appendEntriesRequest") return;
+    const { nowMs, term, config, effects } = this.#context;
+    this.#leader = message.from;
+    this.#heardMs = nowMs;
+    this.restartElectionTimer();
+    effects.sendAfterPersist({
+      type: "appendEntriesResponse",
+      from: config.id,
+      to: message.from,
+      term,
+      round: message.round,
+      result: this.#append(message),
+    });
+  }
+
+  time(): void {
+    if (this.#context.nowMs >= this.#electionDeadlineMs) this.#context.becomePreCandidate();
+  }
+
+  propose(proposals: readonly Proposal[]): void {
+    refuse(
+      this.#context,
+      proposals.map(({ id }) => id),
+      this.#leader,
+    );
+  }
+
+  read(id: RequestId): void {
+    refuse(this.#context, [id], this.#leader);
+  }
+
+  persisted(): void {}
+
+  unreachable(): void {}
+
+  leave(): void {}
+
+  #append({ prev, entries, leaderCommit }: AppendEntriesRequest): AppendResult {
+    const { log, effects } = this.#context;
+    const lastSent = entries.at(-1)?.index ?? prev.index;
+    // What is committed here is in every later leader's log, so it matches without being compared
+    // (paper, 5.4.3).
+    const known = log.commitIndex;
+    if (prev.index > known && !log.holds(prev)) {
+      return {
+        type: "conflict",
+        prevIndex: prev.index,
+        hint: log.lastWithTermAtMost(prev.index, prev.term),
+      };
+    }
+    effects.persistLog(log.merge(entries.slice(skip(prev.index, known))));
+    // Only what this message proved counts, never the rest of the log, which may be a deposed
+    // leader's.
+    const matchIndex = maxIndex(lastSent, known);
+    log.commitTo(minIndex(leaderCommit, matchIndex));
+    return { type: "accepted", matchIndex };
+  }
+}
+
+/** How many entries after `prevIndex` lie at or before `known`. */
+const skip = (prevIndex: LogIndex, known: LogIndex): number =>
+  Math.max(0, offset(known, -prevIndex));

@@ -1,0 +1,86 @@
+import type { Message } from "./messages.ts";
+import type { Entry, HardState, LogIndex, NodeId } from "./types.ts";
+
+/**
+ * Everything that enters the core. Time is a field of every input: the core has no clock, and
+ * nothing in it counts ticks, since an alarm may be late, early or doubled. `nowMs` must not run
+ * backwards (see replica/clock.ts).
+ */
+export type Input = { readonly nowMs: number } & (
+  | { readonly type: "time" }
+  | { readonly type: "receive"; readonly message: Message }
+  /**
+   * One entry per proposal. `id` names it to the host; every proposal ends exactly once, in `done`
+   * or `failed`.
+   */
+  | { readonly type: "propose"; readonly proposals: readonly Proposal[] }
+  /**
+   * Asks for an index at which a linearizable read may be served. Ends exactly once, in `reads` or
+   * `failed`.
+   */
+  | { readonly type: "read"; readonly id: RequestId }
+  /** Stand for election now, if a voter and not leading. */
+  | { readonly type: "campaign" }
+  /** The batch of that number, and so every earlier one, is durable. */
+  | { readonly type: "persisted"; readonly batch: number }
+  /** The state machine has applied every entry up to `index`. */
+  | { readonly type: "applied"; readonly index: LogIndex }
+  /** A message to `node` was not delivered, or its answer was lost. */
+  | { readonly type: "unreachable"; readonly node: NodeId }
+);
+
+/** The host's name for a proposal or a read; unique among those under way. */
+export type RequestId = number;
+
+export interface Proposal {
+  readonly id: RequestId;
+  readonly data: Uint8Array;
+}
+
+/**
+ * Everything that leaves the core in one step: plain values, in the order in which the host must
+ * carry them out.
+ */
+export interface Output {
+  /**
+   * Need no durability of this step: to be sent before `persist` is written, so that no output gate
+   * holds them.
+   */
+  readonly sendNow: readonly Message[];
+  /** To be written in one transaction, in the order of the batches. */
+  readonly persist: Persist | null;
+  /** Only to be sent once this `persist` and every earlier one are durable. */
+  readonly sendAfterPersist: readonly Message[];
+  /** Committed entries to apply, in order; the next range comes only after the input `applied`. */
+  readonly apply: readonly Entry[];
+  /** Proposals whose entry is in `apply`: their result is that of applying it. */
+  readonly done: readonly { readonly id: RequestId; readonly index: LogIndex }[];
+  /** Reads that may be served as soon as the state machine has applied `index`. */
+  readonly reads: readonly { readonly id: RequestId; readonly index: LogIndex }[];
+  readonly failed: readonly Failure[];
+  /**
+   * When the core next wants an input of any kind, at the latest; null when nothing is due ever.
+   */
+  readonly wakeAtMs: number | null;
+}
+
+export interface Persist {
+  /** 1, 2, 3 … in the order in which the batches must become durable. */
+  readonly batch: number;
+  /** Present when term or vote changed. */
+  readonly hardState: HardState | null;
+  /** Remove entries from this index on before appending; null when nothing is removed. */
+  readonly truncateFrom: LogIndex | null;
+  readonly entries: readonly Entry[];
+}
+
+export interface Failure {
+  readonly id: RequestId;
+  /**
+   * `not_leader`: surely nothing happened, ask `leader` (null when not known).
+   * `dropped`: surely nothing happened, too much is under way here already; try again.
+   * `unknown`: the entry may or may not commit under another leader.
+   */
+  readonly reason: "not_leader" | "dropped" | "unknown";
+  readonly leader: NodeId | null;
+}

@@ -1,0 +1,260 @@
+import type { Context, RoleHandler } from "./context.ts";
+import type { Proposal, RequestId } from "./io.ts";
+import type { AppendEntriesResponse, Message } from "./messages.ts";
+import { Progress } from "./progress.ts";
+import { committedIndex, majority, reachedByMajority } from "./quorum.ts";
+import { ReadIndex } from "./read-index.ts";
+import { type Entry, type LogIndex, type NodeId, offset, zeroEntryId } from "./types.ts";
+
+/** Orders proposals into the log, replicates it, and decides what is committed. */
+export class Leader implements RoleHandler {
+  readonly role = "leader";
+  readonly leader: NodeId;
+  readonly #context: Context;
+  readonly #followers: ReadonlyMap<NodeId, Progress>;
+  readonly #reads = new ReadIndex();
+  /** When to check again that a quorum still answers. */
+  #quorumDeadlineMs: number;
+
+  constructor(context: Context) {
+    const { config, log, nowMs, others } = context;
+    this.leader = config.id;
+    this.#context = context;
+    this.#followers = new Map(others.map((node) => [node, new Progress(log.last.index, nowMs)]));
+    this.#quorumDeadlineMs = nowMs + config.electionMinMs;
+  }
+
+  /** Opens the term with a noop, which is also the first heartbeat (paper, 5.2 and 8). */
+  begin(): void {
+    this.#append([{ type: "noop", data: new Uint8Array(0) }]);
+  }
+
+  /** The next heartbeat; null when there is nobody to send one to. */
+  get wakeAtMs(): number | null {
+    const sent = [...this.#followers.values()].map(({ lastSentMs }) => lastSentMs);
+    return sent.length === 0 ? null : Math.min(...sent) + this.#context.config.heartbeatMs;
+  }
+
+  /** What is known of each follower, for status and text. */
+  get followers(): ReadonlyMap<NodeId, Progress> {
+    return this.#followers;
+  }
+
+  receive(message: Message): void {
+    const progress = this.#followers.get(message.from);
+    if (progress === undefined || message.type !== "appendEntriesResponse") return;
+    progress.active = true;
+    this.#confirmRound(progress, message.round);
+    this.#takeResult(message, progress);
+  }
+
+  time(): void {
+    if (this.#context.nowMs >= this.#quorumDeadlineMs && !this.#checkQuorum()) return;
+    this.#heartbeat();
+  }
+
+  propose(proposals: readonly Proposal[]): void {
+    const { config, effects, log, proposals: pending } = this.#context;
+    const accepted: Proposal[] = [];
+    let bytes = pending.bytes;
+    for (const proposal of proposals) {
+      // An empty queue takes any size, or a proposal above the cap could never get in.
+      const fits = bytes === 0 || bytes + proposal.data.byteLength <= config.maxUncommittedBytes;
+      if (!fits) {
+        effects.fail({ id: proposal.id, reason: "dropped", leader: config.id });
+        continue;
+      }
+      bytes += proposal.data.byteLength;
+      accepted.push(proposal);
+      pending.add(proposal.id, offset(log.last.index, accepted.length), proposal.data.byteLength);
+    }
+    if (accepted.length > 0) this.#append(accepted.map(({ data }) => ({ type: "command", data })));
+  }
+
+  read(id: RequestId): void {
+    this.#reads.add(id);
+    this.#maybeBeginRound();
+  }
+
+  persisted(): void {
+    this.#maybeCommit();
+  }
+
+  unreachable(node: NodeId): void {
+    const progress = this.#followers.get(node);
+    if (progress?.state === "replicate") progress.becomeProbe();
+  }
+
+  leave(): void {
+    const { effects, proposals, log } = this.#context;
+    for (const id of this.#reads.takeAll()) {
+      effects.fail({ id, reason: "not_leader", leader: null });
+    }
+    // What is committed is being applied and ends as done; of the rest nobody here can tell.
+    for (const { id } of proposals.takeAfter(log.commitIndex)) {
+      effects.fail({ id, reason: "unknown", leader: null });
+    }
+  }
+
+  #append(contents: readonly Pick<Entry, "type" | "data">[]): void {
+    const { log, term, effects } = this.#context;
+    const entries = contents.map((content, i) => ({
+      ...content,
+      term,
+      index: offset(log.last.index, 1 + i),
+    }));
+    effects.persistLog(log.append(entries));
+    for (const node of this.#followers.keys()) this.#replicate(node);
+  }
+
+  #takeResult({ from, result }: AppendEntriesResponse, progress: Progress): void {
+    switch (result.type) {
+      case "accepted":
+        if (progress.accepted(result.matchIndex)) this.#maybeCommit();
+        this.#replicate(from);
+        return;
+      case "conflict": {
+        const meet = this.#context.log.lastWithTermAtMost(result.hint.index, result.hint.term);
+        if (progress.refused(result.prevIndex, meet.index)) this.#probe(from);
+        return;
+      }
+      case "stale":
+        // Its newer term has already deposed this leader, or it answers an earlier term of ours.
+        return;
+    }
+  }
+
+  /** Sends what the follower lacks, as much as its window takes. */
+  #replicate(node: NodeId): void {
+    const { config, log } = this.#context;
+    const progress = this.#followers.get(node)!;
+    while (
+      progress.nextIndex <= log.last.index &&
+      this.#hasEntry(progress.nextIndex) &&
+      progress.mayReplicate(config.maxInflightMessages, config.maxInflightBytes)
+    ) {
+      const entries = log.slice(progress.nextIndex, log.last.index, config.maxMessageBytes);
+      this.#send(node, offset(progress.nextIndex, -1), entries);
+      const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
+      progress.sentEntries(entries.at(-1)!.index, bytes);
+    }
+  }
+
+  /**
+   * Whether the entry at `index` is still in the log; a follower that needs older ones needs a
+   * snapshot.
+   */
+  #hasEntry(index: LogIndex): boolean {
+    return index > this.#context.log.base.index;
+  }
+
+  /**
+   * Asks whether the follower's log meets ours before its next entry, sending that along if there
+   * is one.
+   */
+  #probe(node: NodeId): void {
+    const progress = this.#followers.get(node)!;
+    if (progress.nextIndex <= this.#context.log.last.index) this.#replicate(node);
+    else this.#sendEmpty(node, progress);
+  }
+
+  /**
+   * One empty message right before the next entry: a heartbeat that also finds out whether anything
+   * sent was lost.
+   */
+  #sendEmpty(node: NodeId, progress: Progress): void {
+    this.#send(node, offset(progress.nextIndex, -1), []);
+    progress.sentProbe();
+  }
+
+  #send(to: NodeId, prevIndex: LogIndex, entries: readonly Entry[]): void {
+    const { config, term, log, effects, nowMs } = this.#context;
+    const prevTerm = log.termAt(prevIndex);
+    effects.sendNow({
+      type: "appendEntriesRequest",
+      from: config.id,
+      to,
+      term,
+      // Where the log no longer reaches back, the message claims nothing and is a bare sign of
+      // life.
+      prev: prevTerm === null ? zeroEntryId : { term: prevTerm, index: prevIndex },
+      entries,
+      leaderCommit: log.commitIndex,
+      round: this.#reads.newestRound,
+    });
+    this.#followers.get(to)!.lastSentMs = nowMs;
+  }
+
+  #heartbeat(): void {
+    const { nowMs, config } = this.#context;
+    const dueAfter = (ms: number): [NodeId, Progress][] =>
+      [...this.#followers].filter(([, progress]) => nowMs - progress.lastSentMs >= ms);
+    if (dueAfter(config.heartbeatMs).length === 0) return;
+    // Those nearly due go along, so that one wake-up serves all followers.
+    for (const [node, progress] of dueAfter(config.heartbeatMs / 2))
+      this.#sendEmpty(node, progress);
+  }
+
+  /**
+   * Steps down, and says false, when no quorum has been heard since the last check (thesis, 6.2).
+   */
+  #checkQuorum(): boolean {
+    const { config, nowMs, term } = this.#context;
+    const active = [...this.#followers.values()].filter((progress) => progress.active).length;
+    if (active + 1 < majority(config.voters.length)) {
+      this.#context.becomeFollower(term, null);
+      return false;
+    }
+    for (const progress of this.#followers.values()) progress.active = false;
+    this.#quorumDeadlineMs = nowMs + config.electionMinMs;
+    return true;
+  }
+
+  /**
+   * Commits what a majority holds durably, but counts only entries of the own term (paper, 5.4.2).
+   */
+  #maybeCommit(): void {
+    const { config, log, term } = this.#context;
+    const index = committedIndex(config.voters, (voter) => this.#matchIndex(voter));
+    if (index <= log.commitIndex || log.termAt(index) !== term) return;
+    log.commitTo(index);
+    this.#maybeBeginRound();
+  }
+
+  #matchIndex(voter: NodeId): LogIndex {
+    return this.#followers.get(voter)?.matchIndex ?? this.#context.log.durableIndex;
+  }
+
+  /**
+   * Reads wait for the first commit of the own term: before it, the commit index may be behind
+   * (thesis, 6.4 step 1).
+   */
+  #maybeBeginRound(): void {
+    const { log, term } = this.#context;
+    if (log.termAt(log.commitIndex) !== term) return;
+    if (!this.#reads.maybeBegin(log.commitIndex)) return;
+    for (const [node, progress] of this.#followers) {
+      // Sent before what is known to match, so that it cannot be refused for entries still on their
+      // way.
+      this.#send(node, progress.matchIndex, []);
+    }
+    this.#releaseReads();
+  }
+
+  #confirmRound(progress: Progress, round: number): void {
+    if (round <= progress.confirmedRound) return;
+    progress.confirmedRound = round;
+    this.#releaseReads();
+  }
+
+  #releaseReads(): void {
+    const { config, effects } = this.#context;
+    const confirmed = reachedByMajority(
+      config.voters,
+      (voter) => this.#followers.get(voter)?.confirmedRound ?? this.#reads.newestRound,
+    );
+    for (const { id, index } of this.#reads.confirm(confirmed)) effects.readAt(id, index);
+    // A free place lets the reads that waited for one begin.
+    if (confirmed > 0) this.#maybeBeginRound();
+  }
+}

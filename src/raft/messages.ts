@@ -1,0 +1,80 @@
+import type { Entry, EntryId, LogIndex, NodeId, Term } from "./types.ts";
+
+/** What replicas of one group say to each other: one union on `type`. */
+export type Message =
+  | PreVoteRequest
+  | PreVoteResponse
+  | RequestVoteRequest
+  | RequestVoteResponse
+  | AppendEntriesRequest
+  | AppendEntriesResponse;
+
+export type MessageType = Message["type"];
+
+interface Header {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  /** The sender's term, but for pre-votes: see there. */
+  readonly term: Term;
+}
+
+/** Asks whether an election could be won, without disturbing anyone's term (thesis, 9.6). */
+export interface PreVoteRequest extends Header {
+  readonly type: "preVoteRequest";
+  /** The term the sender would stand in: one above its own. */
+  readonly term: Term;
+  /** The end of the sender's log. */
+  readonly last: EntryId;
+}
+
+export interface PreVoteResponse extends Header {
+  readonly type: "preVoteResponse";
+  /** When granted, the term that was asked for; when not, the answering replica's own. */
+  readonly term: Term;
+  readonly granted: boolean;
+}
+
+export interface RequestVoteRequest extends Header {
+  readonly type: "requestVoteRequest";
+  /** The end of the candidate's log. */
+  readonly last: EntryId;
+}
+
+export interface RequestVoteResponse extends Header {
+  readonly type: "requestVoteResponse";
+  readonly granted: boolean;
+}
+
+/** Carries entries; without any it is a heartbeat, a probe, or a round of ReadIndex. */
+export interface AppendEntriesRequest extends Header {
+  readonly type: "appendEntriesRequest";
+  /** The entry right before `entries`: the follower must hold it, or it refuses. */
+  readonly prev: EntryId;
+  readonly entries: readonly Entry[];
+  readonly leaderCommit: LogIndex;
+  /**
+   * The newest ReadIndex round the leader has begun; the answer echoes it. Never reused within a
+   * term.
+   */
+  readonly round: number;
+}
+
+export interface AppendEntriesResponse extends Header {
+  readonly type: "appendEntriesResponse";
+  readonly round: number;
+  readonly result: AppendResult;
+}
+
+export type AppendResult =
+  /**
+   * The follower's log equals the leader's up to `matchIndex`, durably. Never more than the request
+   * proved.
+   */
+  | { readonly type: "accepted"; readonly matchIndex: LogIndex }
+  /**
+   * `prevIndex` did not match. `hint` is the last entry that may: at or before it, with a term no
+   * newer than the leader's.
+   */
+  | { readonly type: "conflict"; readonly prevIndex: LogIndex; readonly hint: EntryId }
+  /** The request came from a term that has passed; the header's term is the newer one. */
+  | { readonly type: "stale" };

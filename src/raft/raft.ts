@@ -1,0 +1,316 @@
+import { assert, unreachable } from "./assert.ts";
+import { Candidate } from "./candidate.ts";
+import { type RaftConfig, checkConfig } from "./config.ts";
+import type { Context, RoleHandler } from "./context.ts";
+import { Effects } from "./effects.ts";
+import { Follower } from "./follower.ts";
+import type { Input, Output } from "./io.ts";
+import { Leader } from "./leader.ts";
+import { type LogReader, RaftLog } from "./log.ts";
+import type { Message, PreVoteRequest, RequestVoteRequest } from "./messages.ts";
+import { Proposals } from "./proposals.ts";
+import { Random } from "./random.ts";
+import {
+  type HardState,
+  type LogIndex,
+  type NodeId,
+  type Role,
+  type Term,
+  nextTerm,
+  offset,
+} from "./types.ts";
+import { grantsVote } from "./vote.ts";
+
+/** What a replica starts from: all of it read back from storage. */
+export interface Persisted {
+  readonly hardState: HardState;
+  readonly log: LogReader;
+  /** The last entry that the state machine has applied. */
+  readonly appliedIndex: LogIndex;
+}
+
+/**
+ * Consensus as a function of state and input: `step` takes one input and returns all that is to be
+ * done about it. It does no I/O, has no clock and no randomness but its seed, so the same inputs
+ * give the same outputs.
+ *
+ * A replica always boots as a follower: with messages that leave before the disk has caught up,
+ * resuming a leadership could put two different entries at one `term/index`.
+ */
+export class Raft implements Context {
+  readonly config: RaftConfig;
+  readonly log: RaftLog;
+  readonly random: Random;
+  readonly effects = new Effects();
+  readonly proposals = new Proposals();
+  readonly others: readonly NodeId[];
+  #term: Term;
+  #vote: NodeId | null;
+  #role: RoleHandler;
+  #nowMs: number;
+  /** The last entry the host says is applied, and the last one handed to it. */
+  #appliedIndex: LogIndex;
+  #applyingIndex: LogIndex;
+  /** Batches not yet durable, oldest first, with what they leave the log as. */
+  readonly #unpersisted: { batch: number; lastIndex: LogIndex; truncateFrom: LogIndex | null }[] =
+    [];
+
+  constructor(config: RaftConfig, persisted: Persisted, nowMs: number) {
+    checkConfig(config);
+    this.config = config;
+    this.random = new Random(config.seed);
+    this.others = config.voters.filter((voter) => voter !== config.id);
+    this.log = new RaftLog(persisted.log, persisted.appliedIndex, config.logCacheBytes);
+    this.#term = persisted.hardState.term;
+    this.#vote = persisted.hardState.vote;
+    this.#appliedIndex = persisted.appliedIndex;
+    this.#applyingIndex = persisted.appliedIndex;
+    this.#nowMs = nowMs;
+    this.#role = new Follower(this, null);
+  }
+
+  get term(): Term {
+    return this.#term;
+  }
+
+  get vote(): NodeId | null {
+    return this.#vote;
+  }
+
+  get role(): Role {
+    return this.#role.role;
+  }
+
+  get leader(): NodeId | null {
+    return this.#role.leader;
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#appliedIndex;
+  }
+
+  /** The role's own state, for text and tests. */
+  get roleHandler(): RoleHandler {
+    return this.#role;
+  }
+
+  /**
+   * When the core next wants an input of any kind, at the latest; null when nothing is due ever.
+   */
+  get wakeAtMs(): number | null {
+    return this.#role.wakeAtMs;
+  }
+
+  /** Takes one input. What is due by its time is done as well, whatever kind of input it is. */
+  step(input: Input): Output {
+    assert(input.nowMs >= this.#nowMs, `time ran back from ${this.#nowMs} to ${input.nowMs}`);
+    this.#nowMs = input.nowMs;
+    this.#take(input);
+    this.#role.time();
+    this.#maybeApply();
+    const output = this.effects.take(this.wakeAtMs);
+    if (output.persist !== null) {
+      const { batch, truncateFrom } = output.persist;
+      this.#unpersisted.push({ batch, truncateFrom, lastIndex: this.log.last.index });
+    }
+    return output;
+  }
+
+  becomeFollower(term: Term, leader: NodeId | null): void {
+    if (term > this.#term) this.#setHardState(term, null);
+    this.#changeRole(new Follower(this, leader));
+  }
+
+  becomePreCandidate(): void {
+    this.#stand("preCandidate");
+  }
+
+  becomeCandidate(): void {
+    this.#setHardState(nextTerm(this.#term), this.config.id);
+    this.#stand("candidate");
+  }
+
+  becomeLeader(): void {
+    const leader = new Leader(this);
+    this.#changeRole(leader);
+    leader.begin();
+  }
+
+  #stand(role: "preCandidate" | "candidate"): void {
+    const candidate = new Candidate(this, role);
+    this.#changeRole(candidate);
+    candidate.begin();
+  }
+
+  #changeRole(role: RoleHandler): void {
+    this.#role.leave();
+    this.#role = role;
+  }
+
+  #take(input: Input): void {
+    switch (input.type) {
+      case "time":
+        return;
+      case "receive":
+        return this.#receive(input.message);
+      case "propose":
+        return this.#role.propose(input.proposals);
+      case "read":
+        return this.#role.read(input.id);
+      case "campaign":
+        if (this.role !== "leader") this.becomePreCandidate();
+        return;
+      case "persisted":
+        return this.#persisted(input.batch);
+      case "applied":
+        assert(input.index <= this.#applyingIndex, `applied ${input.index} was never handed out`);
+        this.#appliedIndex = input.index;
+        return;
+      case "unreachable":
+        return this.#role.unreachable(input.node);
+      default:
+        return unreachable(input);
+    }
+  }
+
+  /**
+   * The rules on terms (paper, 5.1), and votes, which every role answers alike. The rest is the
+   * role's.
+   */
+  #receive(message: Message): void {
+    if (message.to !== this.config.id || !this.others.includes(message.from)) return;
+    if (message.term < this.#term) return this.#answerStale(message);
+    const isVote = message.type === "requestVoteRequest" || message.type === "preVoteRequest";
+    if (message.term > this.#term) {
+      if (isVote && this.#hasFreshLeader()) return;
+      if (bindsTerm(message)) this.becomeFollower(message.term, null);
+    }
+    if (isVote) return this.#answerVote(message);
+    if (message.type === "appendEntriesRequest" && this.role !== "follower") {
+      assert(
+        this.role !== "leader",
+        `two leaders in term ${this.#term}: ${message.from} and this one`,
+      );
+      this.becomeFollower(this.#term, message.from);
+    }
+    this.#role.receive(message);
+  }
+
+  /**
+   * Whether there is a leader that nobody should be helped to replace. A leader itself is deposed
+   * by its own quorum check.
+   */
+  #hasFreshLeader(): boolean {
+    if (this.#role instanceof Follower) return this.#role.hasFreshLeader;
+    return this.role === "leader";
+  }
+
+  /**
+   * Tells a sender that its term has passed. Without an answer, one stuck in an older term would
+   * never find out (etcd, free stuck candidate).
+   */
+  #answerStale(message: Message): void {
+    const header = { from: this.config.id, to: message.from, term: this.#term };
+    switch (message.type) {
+      case "appendEntriesRequest": {
+        const { round } = message;
+        const result = { type: "stale" } as const;
+        return this.effects.sendAfterPersist({
+          ...header,
+          type: "appendEntriesResponse",
+          round,
+          result,
+        });
+      }
+      case "preVoteRequest":
+        return this.effects.sendAfterPersist({
+          ...header,
+          type: "preVoteResponse",
+          granted: false,
+        });
+      case "requestVoteRequest":
+        return this.effects.sendAfterPersist({
+          ...header,
+          type: "requestVoteResponse",
+          granted: false,
+        });
+      case "appendEntriesResponse":
+      case "preVoteResponse":
+      case "requestVoteResponse":
+        return;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #answerVote(request: PreVoteRequest | RequestVoteRequest): void {
+    const voter = { term: this.#term, vote: this.#vote, leader: this.leader, last: this.log.last };
+    const granted = grantsVote(voter, request);
+    const header = { from: this.config.id, to: request.from };
+    if (request.type === "preVoteRequest") {
+      const term = granted ? request.term : this.#term;
+      this.effects.sendAfterPersist({ ...header, type: "preVoteResponse", term, granted });
+      return;
+    }
+    if (granted) {
+      this.#setHardState(this.#term, request.from);
+      if (this.#role instanceof Follower) this.#role.restartElectionTimer();
+    }
+    const term = this.#term;
+    this.effects.sendAfterPersist({ ...header, type: "requestVoteResponse", term, granted });
+  }
+
+  #setHardState(term: Term, vote: NodeId | null): void {
+    assert(term >= this.#term, `term ran back from ${this.#term} to ${term}`);
+    if (term === this.#term && vote === this.#vote) return;
+    this.#term = term;
+    this.#vote = vote;
+    this.effects.persistHardState({ term, vote });
+  }
+
+  /**
+   * What was written up to `batch` is durable. A later batch that cuts the log takes away what an
+   * earlier one wrote, so an entry counts only as far as no pending cut reaches (etcd's append ABA
+   * race).
+   */
+  #persisted(batch: number): void {
+    let durable = this.log.durableIndex;
+    while (this.#unpersisted[0] !== undefined && this.#unpersisted[0].batch <= batch) {
+      durable = this.#unpersisted.shift()!.lastIndex;
+    }
+    for (const { truncateFrom } of this.#unpersisted) {
+      if (truncateFrom !== null && durable >= truncateFrom) durable = offset(truncateFrom, -1);
+    }
+    this.log.durableTo(durable);
+    this.#role.persisted(batch);
+  }
+
+  /**
+   * Hands out the next committed entries, once those before are applied, and ends the proposals
+   * among them.
+   */
+  #maybeApply(): void {
+    const to = this.log.commitIndex;
+    if (this.#applyingIndex > this.#appliedIndex || to <= this.#appliedIndex) return;
+    const from = offset(this.#appliedIndex, 1);
+    const entries = this.log.slice(from, to, this.config.maxApplyBytes);
+    this.#applyingIndex = entries.at(-1)!.index;
+    this.effects.apply(entries);
+    for (const { id, index } of this.proposals.takeUpTo(this.#applyingIndex)) {
+      this.effects.done(id, index);
+    }
+  }
+}
+
+/**
+ * Whether a message from a newer term moves the receiver there. A pre-vote and its grant speak of a
+ * term nobody is in yet.
+ */
+function bindsTerm(message: Message): boolean {
+  if (message.type === "preVoteRequest") return false;
+  return !(message.type === "preVoteResponse" && message.granted);
+}

@@ -1,0 +1,272 @@
+import type { Command, CommandResult } from "../kv/command.ts";
+import { RequestWindow } from "../kv/request-window.ts";
+import { StateMachine } from "../kv/state-machine.ts";
+import type { ClientResult, ReadRequest, ReadResult } from "../protocol/client.ts";
+import { fromBytes, toBytes } from "../protocol/codec.ts";
+import type { RaftConfig } from "../raft/config.ts";
+import { describeRaft } from "../raft/describe.ts";
+import type { Failure, Input, Output, RequestId } from "../raft/io.ts";
+import type { Message } from "../raft/messages.ts";
+import { Raft } from "../raft/raft.ts";
+import { type Entry, type LogIndex, type NodeId, asIndex } from "../raft/types.ts";
+import type { Clock, Peers, Storage, Wake } from "./ports.ts";
+import { Waiters } from "./waiters.ts";
+
+export interface DriverPorts {
+  readonly storage: Storage;
+  readonly peers: Peers;
+  readonly wake: Wake;
+  readonly clock: Clock;
+  /**
+   * Called on an exception that leaves memory in doubt. Must stop this instance, so that the next
+   * one starts from storage.
+   */
+  readonly abort: (error: unknown, state: string) => void;
+}
+
+/** An input without its time, which the driver adds. */
+type TimelessInput = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
+
+/**
+ * Messages that go back in the answer to the call being handled, instead of in a call of their own.
+ */
+interface Reply {
+  readonly to: NodeId;
+  readonly messages: Message[];
+}
+
+/** How a wait for the core ends. */
+type Ending =
+  | { readonly type: "applied"; readonly results: readonly CommandResult[] }
+  | { readonly type: "safe" }
+  | ({ readonly type: "failed" } & Failure);
+
+/**
+ * Runs the core of one replica: turns events into inputs, and outputs into effects, in the one
+ * order that is safe.
+ *
+ * 1. `sendNow` leaves before anything is written, so that no output gate holds it.
+ * 2. `persist` is written, committed entries are applied: one turn, one transaction.
+ * 3. `sendAfterPersist` and all answers leave after it, so that the gate holds them until it is
+ *    durable.
+ *
+ * It knows nothing of Durable Objects, HTTP or SQL; the simulator runs this very class.
+ */
+export class Driver {
+  readonly #raft: Raft;
+  readonly #machine: StateMachine;
+  readonly #window: RequestWindow;
+  readonly #ports: DriverPorts;
+  readonly #waiters = new Waiters<Ending>();
+  /** Reads that the core has called safe at an index that is not applied yet. */
+  #safeReads: { id: RequestId; index: LogIndex }[] = [];
+  /** The newest batch written, and whether someone is waiting for it to become durable. */
+  #writtenBatch = 0;
+  #syncing = false;
+  #stopped = false;
+
+  constructor(config: RaftConfig, ports: DriverPorts) {
+    const { storage } = ports;
+    this.#ports = ports;
+    this.#window = new RequestWindow(() => storage.requestRecords());
+    this.#machine = new StateMachine(storage.table, this.#window, storage.machineState);
+    const { hardState, log } = storage;
+    const appliedIndex = asIndex(this.#machine.state.appliedIndex);
+    this.#raft = new Raft(config, { hardState, log, appliedIndex }, ports.clock.nowMs());
+  }
+
+  get raft(): Raft {
+    return this.#raft;
+  }
+
+  get machine(): StateMachine {
+    return this.#machine;
+  }
+
+  /** Something happened that may mean that a deadline has passed. */
+  checkTime(): void {
+    this.#step({ type: "time" });
+  }
+
+  /** The founding replica need not wait for anybody's silence. */
+  campaign(): void {
+    this.#step({ type: "campaign" });
+  }
+
+  peerUnreachable(node: NodeId): void {
+    this.#step({ type: "unreachable", node });
+  }
+
+  /**
+   * Takes a peer's call. Returns the messages to answer it with, which must not leave before what
+   * was written is durable.
+   */
+  receiveCall(from: NodeId, messages: readonly Message[]): readonly Message[] {
+    const reply: Reply = { to: from, messages: [] };
+    for (const message of messages) this.#step({ type: "receive", message }, reply);
+    // What an instance wrote in the turn it aborts in is lost, so nothing it says about that may leave.
+    return this.#stopped ? [] : reply.messages;
+  }
+
+  /** Takes what a peer answered to a call of this replica. */
+  receiveAnswer(messages: readonly Message[]): void {
+    for (const message of messages) this.#step({ type: "receive", message });
+  }
+
+  /**
+   * Writes commands, all in one log entry. Resolves when their fate is known here: with their
+   * results, in their order, once they are applied, or with why not. An attempt that can no longer
+   * be told from a repetition is not proposed at all.
+   */
+  async write(commands: readonly Command[]): Promise<ClientResult[]> {
+    if (this.#raft.role === "leader" && commands.some((command) => this.#isExpired(command))) {
+      // Rare, and cheap to get right: each is answered alone, so that one that is too old fails
+      // alone.
+      if (commands.length > 1) {
+        return (await Promise.all(commands.map((command) => this.write([command])))).flat();
+      }
+      return [{ type: "expired" }];
+    }
+    const { id, ending } = this.#waiters.open();
+    this.#step({ type: "propose", proposals: [{ id, data: toBytes(commands) }] });
+    const ended = await ending;
+    return ended.type === "applied" ? [...ended.results] : commands.map(() => failureResult(ended));
+  }
+
+  /**
+   * Reads keys at one moment between this call and its result. Resolves when that can be vouched
+   * for, or with why not.
+   */
+  async read(requests: readonly ReadRequest[]): Promise<ClientResult[]> {
+    const { id, ending } = this.#waiters.open();
+    this.#step({ type: "read", id });
+    const ended = await ending;
+    return requests.map((request) =>
+      ended.type === "safe" ? this.#lookUp(request) : failureResult(ended),
+    );
+  }
+
+  #step(input: TimelessInput, reply: Reply | null = null): void {
+    if (this.#stopped) return;
+    try {
+      this.#carryOut({ ...input, nowMs: this.#ports.clock.nowMs() }, reply);
+    } catch (error) {
+      this.#abort(error);
+    }
+  }
+
+  /** Ends this instance, once: from here on it takes no input and gives no output. */
+  #abort(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#ports.abort(error, describeRaft(this.#raft));
+  }
+
+  #carryOut(input: Input, reply: Reply | null): void {
+    let output = this.#raft.step(input);
+    this.#perform(output, reply);
+    while (output.apply.length > 0) {
+      const index = this.#apply(output);
+      output = this.#raft.step({ type: "applied", index, nowMs: input.nowMs });
+      this.#perform(output, reply);
+    }
+    this.#answerReads();
+    this.#ports.wake.arm(output.wakeAtMs);
+  }
+
+  #perform(output: Output, reply: Reply | null): void {
+    this.#send(output.sendNow, reply);
+    if (output.persist !== null) {
+      this.#ports.storage.persist(output.persist);
+      this.#writtenBatch = output.persist.batch;
+      void this.#reportDurable();
+    }
+    this.#send(output.sendAfterPersist, reply);
+    this.#safeReads.push(...output.reads);
+    for (const failure of output.failed) {
+      this.#waiters.end(failure.id, { type: "failed", ...failure });
+    }
+  }
+
+  #send(messages: readonly Message[], reply: Reply | null): void {
+    const byNode = Map.groupBy(messages, (message) => message.to);
+    for (const [node, group] of byNode) {
+      if (node === reply?.to) reply.messages.push(...group);
+      else this.#ports.peers.send(node, group);
+    }
+  }
+
+  /**
+   * Tells the core what is durable, one wait at a time: what was written meanwhile is covered by
+   * the next.
+   */
+  async #reportDurable(): Promise<void> {
+    if (this.#syncing) return;
+    this.#syncing = true;
+    let reported = 0;
+    while (reported < this.#writtenBatch && !this.#stopped) {
+      const batch = this.#writtenBatch;
+      try {
+        await this.#ports.storage.durable();
+      } catch (error) {
+        this.#abort(error);
+        return;
+      }
+      reported = batch;
+      this.#step({ type: "persisted", batch });
+    }
+    this.#syncing = false;
+  }
+
+  /**
+   * Applies entries and stores what came of them, then answers whoever proposed them. Returns the
+   * last one's index.
+   */
+  #apply({ apply, done }: Output): LogIndex {
+    const results = new Map(apply.map((entry) => [entry.index, this.#applyEntry(entry)]));
+    const records = this.#window.takeUnsaved();
+    // Entries without effect need not be marked as applied: applying them again changes nothing.
+    if (records.length > 0) this.#ports.storage.saveMachine(this.#machine.state, records);
+    for (const { id, index } of done) {
+      this.#waiters.end(id, { type: "applied", results: results.get(index)! });
+    }
+    return apply.at(-1)!.index;
+  }
+
+  #applyEntry(entry: Entry): CommandResult[] {
+    const commands = entry.type === "noop" ? [] : fromBytes<Command[]>(entry.data);
+    return this.#machine.apply(entry.index, commands);
+  }
+
+  #answerReads(): void {
+    const ready = this.#safeReads.filter(({ index }) => index <= this.#raft.appliedIndex);
+    if (ready.length === 0) return;
+    this.#safeReads = this.#safeReads.filter(({ index }) => index > this.#raft.appliedIndex);
+    for (const { id } of ready) this.#waiters.end(id, { type: "safe" });
+  }
+
+  #isExpired({ requestId, floor }: Command): boolean {
+    const { sequence } = this.#machine.state;
+    return RequestWindow.isExpired(floor, sequence) && this.#window.find(requestId) === null;
+  }
+
+  #lookUp({ key, metadataOnly }: ReadRequest): ReadResult {
+    const row = this.#ports.storage.table.get(key);
+    if (row === null) return { type: "absent", revision: this.#machine.state.revision };
+    const { value, ...rest } = row;
+    return { type: "value", ...rest, value: metadataOnly ? null : value, size: value.byteLength };
+  }
+}
+
+function failureResult(ended: Ending): ClientResult {
+  if (ended.type !== "failed")
+    throw new Error(`a request ended as ${ended.type}, which is not its kind`);
+  switch (ended.reason) {
+    case "not_leader":
+      return { type: "notLeader", leader: ended.leader };
+    case "dropped":
+      return { type: "dropped" };
+    case "unknown":
+      return { type: "unknown" };
+  }
+}

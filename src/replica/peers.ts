@@ -1,0 +1,89 @@
+import { fromBytes, toBytes } from "../protocol/codec.ts";
+import {
+  type PeerRequest,
+  type PeerResponse,
+  peerPath,
+  peerProtocolVersion,
+} from "../protocol/peer.ts";
+import type { Message } from "../raft/messages.ts";
+import type { NodeId } from "../raft/types.ts";
+import type { Peers } from "./ports.ts";
+
+export interface FetchPeersOptions {
+  /** The envelope's fixed part. */
+  readonly from: Pick<PeerRequest, "namespace" | "from" | "members">;
+  /**
+   * Carries one request to a peer. Takes a fresh stub for each: a stub is broken for good after
+   * some errors.
+   */
+  readonly call: (to: NodeId, request: Request) => Promise<Response>;
+  /** After this long a call counts as lost. */
+  readonly timeoutMs: number;
+  /**
+   * Calls under way to one peer; more are not sent. An object has few connections, and a hung peer
+   * must not take them all.
+   */
+  readonly maxCalls: number;
+  readonly onAnswer: (messages: readonly Message[]) => void;
+  readonly onUnreachable: (node: NodeId) => void;
+}
+
+/** Peers over fetch: a call carries messages there, and its answer messages back. */
+export class FetchPeers implements Peers {
+  readonly #options: FetchPeersOptions;
+  readonly #underWay = new Map<NodeId, number>();
+
+  constructor(options: FetchPeersOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Calls fetch before it returns, so that the messages leave ahead of whatever is written next.
+   */
+  send(to: NodeId, messages: readonly Message[]): void {
+    void this.#exchange(to, messages);
+  }
+
+  async #exchange(to: NodeId, messages: readonly Message[]): Promise<void> {
+    const answer = await this.#counted(to, () => this.#call(to, messages));
+    if (answer === null) this.#options.onUnreachable(to);
+    else if (answer.length > 0) this.#options.onAnswer(answer);
+  }
+
+  /**
+   * Runs a call unless too many are under way. Null when the messages or their answer are lost, for
+   * whatever reason.
+   */
+  async #counted(
+    to: NodeId,
+    call: () => Promise<readonly Message[]>,
+  ): Promise<readonly Message[] | null> {
+    const underWay = this.#underWay.get(to) ?? 0;
+    if (underWay >= this.#options.maxCalls) return null;
+    this.#underWay.set(to, underWay + 1);
+    try {
+      return await call();
+    } catch {
+      // Unreachable, overloaded, reset, timed out, refused, garbled: Raft treats them alike, as a
+      // message that was lost.
+      return null;
+    } finally {
+      this.#underWay.set(to, this.#underWay.get(to)! - 1);
+    }
+  }
+
+  async #call(to: NodeId, messages: readonly Message[]): Promise<readonly Message[]> {
+    const { from, call, timeoutMs } = this.#options;
+    const body: PeerRequest = { version: peerProtocolVersion, ...from, to, messages };
+    const request = new Request(`https://replica${peerPath}`, {
+      method: "POST",
+      body: toBytes(body),
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const response = await call(to, request);
+    // Read even when refused: an unread body holds its connection.
+    const bytes = await response.arrayBuffer();
+    if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);
+    return fromBytes<PeerResponse>(bytes).messages;
+  }
+}

@@ -1,0 +1,241 @@
+import { DurableObject } from "cloudflare:workers";
+import {
+  type ClientBatch,
+  type ClientBatchResult,
+  type ClientResult,
+  type Member,
+  type ReplicaStatus,
+  type StatusResult,
+  clientPath,
+  clientProtocolVersion,
+  objectName,
+  pokePath,
+  statusPath,
+} from "../protocol/client.ts";
+import { MalformedBody, fromBytes, toBytes } from "../protocol/codec.ts";
+import {
+  type PeerRequest,
+  type PeerResponse,
+  peerPath,
+  peerProtocolVersion,
+} from "../protocol/peer.ts";
+import {
+  type Settings,
+  type SettingsVars,
+  anyRegion,
+  parseSettings,
+} from "../protocol/settings.ts";
+import { defaultSizes } from "../raft/config.ts";
+import { answerBatch } from "./client-api.ts";
+import { MonotonicClock } from "./clock.ts";
+import { Driver } from "./driver.ts";
+import { type Group, founderId, loadGroup, parseObjectName, regionOf, saveGroup } from "./group.ts";
+import { FetchPeers } from "./peers.ts";
+import { DurableStorage } from "./storage.ts";
+import { AlarmWake } from "./wake.ts";
+
+export interface ReplicaEnv extends SettingsVars {
+  readonly REPLICA: DurableObjectNamespace;
+}
+
+/** The part of a replica that exists once its object belongs to a group. */
+interface Membership {
+  readonly group: Group;
+  readonly driver: Driver;
+  readonly wake: AlarmWake;
+}
+
+/**
+ * One replica of one namespace: a Durable Object that turns events into calls of its driver, and
+ * nothing else.
+ */
+export class Replica extends DurableObject<ReplicaEnv> {
+  readonly #settings: Settings;
+  readonly #storage: DurableStorage;
+  #membership: Membership | null;
+
+  /** Runs within the first event after every wake-up, and so reads just a few rows. */
+  constructor(ctx: DurableObjectState, env: ReplicaEnv) {
+    super(ctx, env);
+    this.#settings = parseSettings(env);
+    this.#storage = new DurableStorage(ctx.storage);
+    const group = loadGroup(ctx.storage.sql);
+    this.#membership = group === null ? null : this.#start(group);
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    const body = await request.arrayBuffer();
+    try {
+      switch (`${request.method} ${pathname}`) {
+        case `POST ${clientPath}`:
+          return await this.#client(fromBytes<ClientBatch>(body));
+        case `POST ${peerPath}`:
+          return this.#peer(fromBytes<PeerRequest>(body));
+        case `POST ${pokePath}`:
+          this.#membership?.driver.checkTime();
+          return this.#status();
+        case `GET ${statusPath}`:
+          return this.#status();
+        default:
+          return refuse(404, `no ${request.method} ${pathname} here`);
+      }
+    } catch (error) {
+      if (error instanceof MalformedBody) return refuse(400, error.message);
+      throw error;
+    }
+  }
+
+  /**
+   * Never throws: the platform would try again only seconds later, and the election timer would be
+   * gone till then.
+   */
+  override alarm(): void | Promise<void> {
+    if (this.#membership === null) return;
+    const { driver, wake } = this.#membership;
+    wake.rang(driver.raft.wakeAtMs, this.#settings.heartbeatMs);
+    driver.checkTime();
+  }
+
+  /** Carries a request to another replica. The local cluster puts its faults here. */
+  protected callPeer(to: string, request: Request): Promise<Response> {
+    const { group } = this.#membership!;
+    const region = regionOf(group, to);
+    const id = this.env.REPLICA.idFromName(objectName(group.namespace, to));
+    const stub = this.env.REPLICA.get(id, {
+      ...(region === anyRegion ? {} : { locationHint: region as DurableObjectLocationHint }),
+      // Raft has its own ways with lost messages; a call repeated behind its back only comes late.
+      retry: { maxRetries: 0 },
+    });
+    return stub.fetch(request);
+  }
+
+  async #client({ version, requests }: ClientBatch): Promise<Response> {
+    if (version !== clientProtocolVersion) return refuse(400, `unknown client version ${version}`);
+    const { id } = parseObjectName(this.ctx.id.name);
+    if (this.#membership === null && id === founderId) this.#found();
+    const notYet: ClientResult = { type: "notLeader", leader: founderId };
+    const results =
+      this.#membership === null
+        ? requests.map(() => notYet)
+        : await answerBatch(this.#membership.driver, requests);
+    const answer: ClientBatchResult = {
+      version: clientProtocolVersion,
+      results,
+      servedBy: this.#servedBy(id),
+      sequence: this.#membership?.driver.machine.state.sequence ?? 0,
+    };
+    return new Response(toBytes(answer));
+  }
+
+  #peer({ version, namespace, from, to, members, messages }: PeerRequest): Response {
+    if (version !== peerProtocolVersion) return refuse(400, `unknown peer version ${version}`);
+    const own = parseObjectName(this.ctx.id.name);
+    if (namespace !== own.namespace || to !== own.id) {
+      return refuse(409, `this is ${own.namespace}/${own.id}, not ${namespace}/${to}`);
+    }
+    if (![from, to].every((id) => members.some((member) => member.id === id))) {
+      return refuse(409, `${from} or ${to} is not a member of ${namespace}`);
+    }
+    this.#membership ??= this.#join({ namespace, id: to, members });
+    if (!isSameGroup(this.#membership.group.members, members)) {
+      return refuse(409, `${namespace} was founded with other members`);
+    }
+    const answer: PeerResponse = {
+      version: peerProtocolVersion,
+      messages: this.#membership.driver.receiveCall(from, messages),
+    };
+    return new Response(toBytes(answer));
+  }
+
+  #status(): Response {
+    const result: StatusResult =
+      this.#membership === null
+        ? { type: "uninitialised" }
+        : { type: "status", ...describeStatus(this.#membership) };
+    return new Response(toBytes(result));
+  }
+
+  #servedBy(id: string): ClientBatchResult["servedBy"] {
+    if (this.#membership === null) return { replica: id, region: anyRegion, role: "none", term: 0 };
+    const { group, driver } = this.#membership;
+    const { role, term } = driver.raft;
+    return { replica: id, region: regionOf(group, id), role, term };
+  }
+
+  #found(): void {
+    const { namespace, id } = parseObjectName(this.ctx.id.name);
+    this.#membership = this.#join({ namespace, id, members: this.#settings.members });
+    this.#membership.driver.campaign();
+  }
+
+  #join(group: Group): Membership {
+    saveGroup(this.ctx.storage.sql, group);
+    return this.#start(group);
+  }
+
+  #start(group: Group): Membership {
+    const { heartbeatMs, electionMinMs, electionMaxMs } = this.#settings;
+    const clock = new MonotonicClock(() => Date.now());
+    const wake = new AlarmWake((wallMs) => this.ctx.storage.setAlarm(wallMs), clock);
+    const peers = new FetchPeers({
+      from: { namespace: group.namespace, from: group.id, members: group.members },
+      call: (to, request) => this.callPeer(to, request),
+      timeoutMs: electionMaxMs,
+      maxCalls: defaultSizes.maxInflightMessages + 2,
+      onAnswer: (messages) => driver.receiveAnswer(messages),
+      onUnreachable: (node) => driver.peerUnreachable(node),
+    });
+    const driver: Driver = new Driver(
+      {
+        id: group.id,
+        voters: group.members.map((member) => member.id),
+        seed: crypto.getRandomValues(new Uint32Array(1))[0]!,
+        heartbeatMs,
+        electionMinMs,
+        electionMaxMs,
+        ...defaultSizes,
+      },
+      {
+        storage: this.#storage,
+        peers,
+        wake,
+        clock,
+        abort: (error, state) => this.#abort(error, state),
+      },
+    );
+    return { group, driver, wake };
+  }
+
+  /**
+   * Drops this instance: the next event starts one whose memory is what storage holds. Writes of
+   * this turn are lost with it.
+   */
+  #abort(error: unknown, state: string): void {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    console.error(`replica ${this.ctx.id.name ?? ""} aborts in state ${state}: ${what}`);
+    this.ctx.abort("the replica found its memory in doubt and starts again from storage");
+  }
+}
+
+function describeStatus({ group, driver }: Membership): ReplicaStatus {
+  const { raft, machine } = driver;
+  return {
+    id: group.id,
+    region: regionOf(group, group.id),
+    role: raft.role,
+    term: raft.term,
+    leader: raft.leader,
+    commitIndex: raft.log.commitIndex,
+    lastApplied: raft.appliedIndex,
+    lastLogIndex: raft.log.last.index,
+    revision: machine.state.revision,
+    stateHash: machine.state.hash,
+    members: group.members,
+  };
+}
+
+const isSameGroup = (a: readonly Member[], b: readonly Member[]): boolean =>
+  a.map(({ id }) => id).join() === b.map(({ id }) => id).join();
+
+const refuse = (status: number, why: string): Response => new Response(why, { status });

@@ -1,0 +1,144 @@
+import type { MachineState } from "../kv/state-machine.ts";
+import { initialState } from "../kv/state-machine.ts";
+import { type RequestRecord, windowSize } from "../kv/request-window.ts";
+import type { KvTable, Row } from "../kv/table.ts";
+import { fromBytes, toBytes } from "../protocol/codec.ts";
+import type { Persist } from "../raft/io.ts";
+import { type HardState, asTerm } from "../raft/types.ts";
+import type { Storage } from "./ports.ts";
+import { migrate } from "./schema.ts";
+import { SqlLog } from "./sql-log.ts";
+import { type PackedRecord, packRecord, unpackRecord } from "./packed-record.ts";
+
+/**
+ * A replica's durable state in its object's SQLite. Statements are synchronous; each turn's writes
+ * are one transaction.
+ */
+export class DurableStorage implements Storage {
+  readonly log: SqlLog;
+  readonly table: KvTable;
+  readonly #storage: DurableObjectStorage;
+  readonly #sql: SqlStorage;
+
+  constructor(storage: DurableObjectStorage) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
+    migrate(this.#sql);
+    this.log = new SqlLog(this.#sql);
+    this.table = new SqlTable(this.#sql);
+  }
+
+  get hardState(): HardState {
+    const row = this.#sql
+      .exec<{ term: number; vote: string | null }>("SELECT term, vote FROM raft")
+      .one();
+    return { term: asTerm(row.term), vote: row.vote };
+  }
+
+  persist({ hardState, truncateFrom, entries }: Persist): void {
+    if (hardState !== null) {
+      this.#sql.exec("UPDATE raft SET term = ?, vote = ?", hardState.term, hardState.vote);
+    }
+    if (truncateFrom !== null) this.log.truncateFrom(truncateFrom);
+    if (entries.length > 0) this.log.append(entries);
+  }
+
+  get machineState(): MachineState {
+    const [row] = this.#sql
+      .exec<{ applied_index: number; revision: number; sequence: number; hash: string }>(
+        `SELECT applied_index, revision, sequence, hash FROM machine
+         ORDER BY applied_index DESC LIMIT 1`,
+      )
+      .toArray();
+    if (row === undefined) return initialState;
+    const { applied_index: appliedIndex, revision, sequence, hash } = row;
+    return { appliedIndex, revision, sequence, hash };
+  }
+
+  *requestRecords(): Iterable<RequestRecord> {
+    const rows = this.#sql
+      .exec<{ records: ArrayBuffer }>("SELECT records FROM machine ORDER BY applied_index")
+      .toArray();
+    for (const { records } of rows) {
+      for (const packed of fromBytes<PackedRecord[]>(records)) yield unpackRecord(packed);
+    }
+  }
+
+  saveMachine(state: MachineState, records: readonly RequestRecord[]): void {
+    this.#sql.exec(
+      "INSERT INTO machine VALUES (?, ?, ?, ?, ?)",
+      state.appliedIndex,
+      state.revision,
+      state.sequence,
+      state.hash,
+      toBytes(records.map(packRecord)),
+    );
+    this.#forgetRecords(state.sequence - windowSize);
+  }
+
+  durable(): Promise<void> {
+    return this.#storage.sync();
+  }
+
+  /**
+   * Removes rows that the request window has left behind: at most two a turn, so that the work is
+   * bounded and yet gains.
+   */
+  #forgetRecords(sequence: number): void {
+    if (sequence <= 0) return;
+    const oldest = this.#sql
+      .exec<{ applied_index: number; sequence: number }>(
+        "SELECT applied_index, sequence FROM machine ORDER BY applied_index LIMIT 2",
+      )
+      .toArray();
+    for (const row of oldest) {
+      if (row.sequence > sequence) return;
+      this.#sql.exec("DELETE FROM machine WHERE applied_index = ?", row.applied_index);
+    }
+  }
+}
+
+/** The state machine's keys. */
+class SqlTable implements KvTable {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  get(key: string): Row | null {
+    const [row] = this.#sql
+      .exec<{
+        value: ArrayBuffer;
+        content_type: string | null;
+        create_revision: number;
+        mod_revision: number;
+        version: number;
+      }>("SELECT * FROM kv WHERE key = ?", key)
+      .toArray();
+    if (row === undefined) return null;
+    return {
+      value: new Uint8Array(row.value),
+      contentType: row.content_type,
+      createRevision: row.create_revision,
+      modRevision: row.mod_revision,
+      version: row.version,
+    };
+  }
+
+  put(key: string, row: Row): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO kv VALUES (?, ?, ?, ?, ?, ?)",
+      key,
+      row.value,
+      row.contentType,
+      row.createRevision,
+      row.modRevision,
+      row.version,
+    );
+  }
+
+  delete(key: string): void {
+    this.#sql.exec("DELETE FROM kv WHERE key = ?", key);
+  }
+}

@@ -1,0 +1,4 @@
+import { createApp } from "./edge/app.ts";
+
+export { Replica } from "./replica/replica.ts";
+export default createApp();
