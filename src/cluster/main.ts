@@ -86,8 +86,11 @@ function stopOnSignal(cluster: Cluster): void {
       () => process.exit(1),
     );
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    // Miniflare would end the process itself, before the state's folder is given up.
+    process.removeAllListeners(signal);
+    process.on(signal, stop);
+  }
 }
 
 async function main(): Promise<void> {

@@ -14,14 +14,15 @@ export function findRuntime(): number | null {
   return pid ?? null;
 }
 
-/** Whether a process is running. */
+/** Whether a process is running. One that has ended but that nobody has collected yet is not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch {
     return false;
   }
+  const state = read(`/proc/${pid}/stat`)?.split(") ").at(-1)?.[0];
+  return state !== "Z";
 }
 
 /**

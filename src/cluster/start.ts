@@ -151,11 +151,12 @@ async function miniflareOptions(
   folder: string,
 ): Promise<MiniflareOptions> {
   return convertV4MiniflareOptions({
+    name: "quorumkv",
     modules: [{ type: "ESModule", path: "worker.mjs", contents: await buildLocalWorker() }],
     compatibilityDate: "2026-10-15",
     bindings: { ...vars },
     durableObjects: { REPLICA: { className: "Replica", useSQLite: true } },
-    durableObjectsPersist: folder,
+    resourcePersistencePath: folder,
     host: "127.0.0.1",
     port,
     handleStructuredLogs: ({ level, message }) => onLog?.(`${level}: ${message}`),

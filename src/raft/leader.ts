@@ -43,6 +43,8 @@ export class Leader implements RoleHandler {
   receive(message: Message): void {
     const progress = this.#followers.get(message.from);
     if (progress === undefined || message.type !== "appendEntriesResponse") return;
+    // It answers what this replica sent in an earlier reign, and echoes a round of then: it says nothing about now.
+    if (message.result.type === "stale") return;
     progress.active = true;
     this.#confirmRound(progress, message.round);
     this.#takeResult(message, progress);

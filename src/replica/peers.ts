@@ -84,6 +84,9 @@ export class FetchPeers implements Peers {
     // Read even when refused: an unread body holds its connection.
     const bytes = await response.arrayBuffer();
     if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);
-    return fromBytes<PeerResponse>(bytes).messages;
+    const { version, messages: answer } = fromBytes<PeerResponse>(bytes);
+    if (version !== peerProtocolVersion)
+      throw new Error(`replica ${to} answered in version ${version}`);
+    return answer;
   }
 }

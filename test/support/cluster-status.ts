@@ -11,18 +11,22 @@ export async function leaderOf(cluster: Cluster): Promise<string> {
  * same end.
  */
 export async function settled(cluster: Cluster, withinMs: number): Promise<ClusterStatus> {
-  return eventually("all replicas are equal", async () => {
-    const status = await cluster.status();
-    const { replicas } = status;
-    const same = (value: (replica: (typeof replicas)[number]) => unknown): boolean =>
-      new Set(replicas.map(value)).size === 1;
-    const agreed =
-      status.leader !== null &&
-      replicas.every(({ reachable }) => reachable) &&
-      same(({ leader }) => leader) &&
-      same(({ lastApplied }) => lastApplied) &&
-      same(({ stateHash }) => stateHash);
-    if (!agreed) throw new Error(`not settled: ${JSON.stringify(status)}`);
-    return status;
-  }, { withinMs });
+  return eventually(
+    "all replicas are equal",
+    async () => {
+      const status = await cluster.status();
+      const { replicas } = status;
+      const same = (value: (replica: (typeof replicas)[number]) => unknown): boolean =>
+        new Set(replicas.map(value)).size === 1;
+      const agreed =
+        status.leader !== null &&
+        replicas.every(({ reachable }) => reachable) &&
+        same(({ leader }) => leader) &&
+        same(({ lastApplied }) => lastApplied) &&
+        same(({ stateHash }) => stateHash);
+      if (!agreed) throw new Error(`not settled: ${JSON.stringify(status)}`);
+      return status;
+    },
+    { withinMs },
+  );
 }
