@@ -2,10 +2,10 @@ import type { RequestId } from "./io.ts";
 import type { LogIndex } from "./types.ts";
 
 /**
- * Rounds under way at once: enough that a read seldom waits for an older round, few enough to bound
- * the traffic.
+ * Rounds under way at once: a read seldom waits for an older round, and the traffic is bounded. Each
+ * round is a message to every follower (see FetchPeers.maxCalls).
  */
-const maxRounds = 4;
+export const maxRounds = 2;
 
 interface Round {
   readonly round: number;

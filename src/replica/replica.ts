@@ -26,6 +26,7 @@ import {
   parseSettings,
 } from "../protocol/settings.ts";
 import { defaultSizes } from "../raft/config.ts";
+import { maxRounds } from "../raft/read-index.ts";
 import { answerBatch } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
 import { Driver } from "./driver.ts";
@@ -182,7 +183,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
       from: { namespace: group.namespace, from: group.id, members: group.members },
       call: (to, request) => this.callPeer(to, request),
       timeoutMs: electionMaxMs,
-      maxCalls: defaultSizes.maxInflightMessages + 2,
+      // The window of entries, the rounds of reads, a heartbeat and a vote.
+      maxCalls: defaultSizes.maxInflightMessages + maxRounds + 2,
       onAnswer: (messages) => driver.receiveAnswer(messages),
       onUnreachable: (node) => driver.peerUnreachable(node),
     });
