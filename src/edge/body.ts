@@ -11,11 +11,17 @@ export async function readValue(request: Request): Promise<Uint8Array> {
   if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // The loop cancels the body when it is left early, so the rest is not read.
-  for await (const chunk of request.body) {
-    size += chunk.byteLength;
-    if (size > maxValueBytes) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    // The loop cancels the body when it is left early, so the rest is not read.
+    for await (const chunk of request.body) {
+      size += chunk.byteLength;
+      if (size > maxValueBytes) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    // The client went away in the middle, or its chunks are malformed.
+    throw new Problem("bad_body", "the upload broke off before its end; nothing was changed");
   }
   return concatenate(chunks, size);
 }

@@ -62,17 +62,20 @@ export class Forwarder {
     this.#namespace = namespace;
     this.#deadlineMs = Date.now() + timeoutMs;
     // A replica that says nothing for so long is taken for dead; a second one must get its chance.
-    this.#attemptMs = Math.min(Math.max(2 * settings.electionMaxMs, 500), timeoutMs / 2);
+    this.#attemptMs = Math.min(Math.max(2 * settings.electionMaxMs, 500), Math.ceil(timeoutMs / 2));
   }
 
   /** Asks whoever leads, searching for it as long as time allows. */
   async toLeader(make: MakeRequest): Promise<Forwarded> {
-    const search = new Search(this.#settings.members, cache.get(this.#namespace).leader);
+    const known = cache.get(this.#namespace);
+    const search = new Search(this.#settings.members, known.leader);
+    // Seen before the first attempt, and so the floor of all of them, whatever is seen meanwhile.
+    let floor = known.sequence;
     let isAmbiguous = false;
     let reason: "no_leader" | "overloaded" = "no_leader";
     while (this.#remainingMs() > 0) {
       const id = search.candidate;
-      const { result, servedBy, sequence } = await this.#attempt(id, make);
+      const { result, servedBy, sequence } = await this.#attempt(id, make(floor));
       if (isDefinite(result)) {
         cache.note(this.#namespace, id, sequence);
         return { type: "answered", result, servedBy };
@@ -99,8 +102,9 @@ export class Forwarder {
         case "expired":
           // As the only attempt it has surely done nothing, and may be made again from a newer
           // floor.
-          if (isAmbiguous) return { type: "unknown" };
           cache.note(this.#namespace, id, sequence);
+          if (isAmbiguous) return { type: "unknown" };
+          floor = sequence;
           break;
       }
       if (search.isExhausted) {
@@ -113,7 +117,8 @@ export class Forwarder {
 
   /** Asks one replica, and nobody else. */
   async toReplica(id: string, make: MakeRequest): Promise<Forwarded> {
-    const { result, servedBy, sequence } = await this.#attempt(id, make, this.#remainingMs());
+    const request = make(cache.get(this.#namespace).sequence);
+    const { result, servedBy, sequence } = await this.#attempt(id, request, this.#remainingMs());
     cache.note(this.#namespace, cache.get(this.#namespace).leader, sequence);
     if (isDefinite(result)) return { type: "answered", result, servedBy };
     switch (result.type) {
@@ -125,16 +130,20 @@ export class Forwarder {
       case "dropped":
         return { type: "refused", reason: "overloaded" };
       case "expired":
-        return this.toReplica(id, make);
+        // It has surely done nothing; the floor of the next attempt is the one just learnt.
+        return this.#remainingMs() > 0
+          ? this.toReplica(id, make)
+          : { type: "refused", reason: "overloaded" };
     }
   }
 
   /** One call, whose answer may be lost for whatever reason. */
-  async #attempt(id: string, make: MakeRequest, timeoutMs = this.#attemptMs): Promise<Attempt> {
-    const batch: ClientBatch = {
-      version: clientProtocolVersion,
-      requests: [make(cache.get(this.#namespace).sequence)],
-    };
+  async #attempt(
+    id: string,
+    request: ClientRequest,
+    timeoutMs = this.#attemptMs,
+  ): Promise<Attempt> {
+    const batch: ClientBatch = { version: clientProtocolVersion, requests: [request] };
     try {
       const { results, servedBy, sequence } = await callReplica<ClientBatchResult>(
         this.#env,

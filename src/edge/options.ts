@@ -20,6 +20,9 @@ export function parseOptions(url: string): Options {
         `there is no parameter ${name}: use timeout or consistency`,
       );
     }
+    if (searchParams.getAll(name).length > 1) {
+      throw new Problem("bad_parameter", `${name} is given twice: which one is meant?`);
+    }
   }
   const consistency = searchParams.get("consistency") ?? "linearizable";
   if (consistency !== "linearizable") {
@@ -33,7 +36,8 @@ function parseTimeout(text: string | null): number {
   if (text === null) return defaultTimeoutMs;
   const [, number, unit] = /^(\d{1,6}(?:\.\d+)?)(ms|s)?$/.exec(text) ?? [];
   const timeoutMs = Number(number) * (unit === "s" ? 1000 : 1);
-  if (timeoutMs >= minTimeoutMs && timeoutMs <= maxTimeoutMs) return timeoutMs;
+  // Timers take whole numbers only.
+  if (timeoutMs >= minTimeoutMs && timeoutMs <= maxTimeoutMs) return Math.floor(timeoutMs);
   throw new Problem(
     "bad_parameter",
     `timeout "${text}" must be from ${minTimeoutMs} to ${maxTimeoutMs} ms, like 800, 800ms or 2s`,
@@ -41,7 +45,15 @@ function parseTimeout(text: string | null): number {
 }
 
 /** Headers that change what a write means, and that this version would have to ignore. */
-const unsupported = ["If-Match", "If-None-Match", "If-Unmodified-Since", "Idempotency-Key"];
+const unsupported = [
+  "If-Match",
+  "If-None-Match",
+  "If-Unmodified-Since",
+  "Idempotency-Key",
+  // A part would become the whole value (RFC 9110, 14.5), and readers would not learn of a coding.
+  "Content-Range",
+  "Content-Encoding",
+];
 
 /** Refuses a write whose meaning this version does not know, rather than do something else. */
 export function checkWriteHeaders(headers: Headers): void {

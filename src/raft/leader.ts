@@ -184,7 +184,9 @@ export class Leader implements RoleHandler {
       leaderCommit: log.commitIndex,
       round: this.#reads.newestRound,
     });
-    this.#followers.get(to)!.lastSentMs = nowMs;
+    const progress = this.#followers.get(to)!;
+    // What lies before entries under way cannot find out that they were lost, so it replaces no heartbeat.
+    if (offset(prevIndex, 1) === progress.nextIndex) progress.lastSentMs = nowMs;
   }
 
   #heartbeat(): void {

@@ -31,7 +31,7 @@ export class Progress {
   active = false;
   /** The newest ReadIndex round this follower has confirmed. */
   confirmedRound = 0;
-  /** When the follower was last sent anything. */
+  /** When the follower was last sent entries, or a message that finds out whether any were lost. */
   lastSentMs: number;
 
   constructor(lastIndex: LogIndex, nowMs: number) {

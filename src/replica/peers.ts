@@ -74,19 +74,25 @@ export class FetchPeers implements Peers {
 
   async #call(to: NodeId, messages: readonly Message[]): Promise<readonly Message[]> {
     const { from, call, timeoutMs } = this.#options;
-    const body: PeerRequest = { version: peerProtocolVersion, ...from, to, messages };
-    const request = new Request(`https://replica${peerPath}`, {
-      method: "POST",
-      body: toBytes(body),
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    const response = await call(to, request);
-    // Read even when refused: an unread body holds its connection.
-    const bytes = await response.arrayBuffer();
-    if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);
-    const { version, messages: answer } = fromBytes<PeerResponse>(bytes);
-    if (version !== peerProtocolVersion)
-      throw new Error(`replica ${to} answered in version ${version}`);
-    return answer;
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), timeoutMs);
+    try {
+      const body: PeerRequest = { version: peerProtocolVersion, ...from, to, messages };
+      const request = new Request(`https://replica${peerPath}`, {
+        method: "POST",
+        body: toBytes(body),
+        signal: timeout.signal,
+      });
+      const response = await call(to, request);
+      // Read even when refused: an unread body holds its connection.
+      const bytes = await response.arrayBuffer();
+      if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);
+      const { version, messages: answer } = fromBytes<PeerResponse>(bytes);
+      if (version !== peerProtocolVersion) throw new Error(`replica ${to} answered in version ${version}`);
+      return answer;
+    } finally {
+      // A timer that outlives its call, as that of AbortSignal.timeout does, keeps the object in memory, and billed.
+      clearTimeout(timer);
+    }
   }
 }

@@ -27,6 +27,7 @@ import {
 } from "../protocol/settings.ts";
 import { defaultSizes } from "../raft/config.ts";
 import { maxRounds } from "../raft/read-index.ts";
+import { asClientBatch, asPeerRequest } from "./check-body.ts";
 import { answerBatch } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
 import { Driver } from "./driver.ts";
@@ -70,9 +71,9 @@ export class Replica extends DurableObject<ReplicaEnv> {
     try {
       switch (`${request.method} ${pathname}`) {
         case `POST ${clientPath}`:
-          return await this.#client(fromBytes<ClientBatch>(body));
+          return await this.#client(asClientBatch(fromBytes(body)));
         case `POST ${peerPath}`:
-          return this.#peer(fromBytes<PeerRequest>(body));
+          return this.#peer(asPeerRequest(fromBytes(body)));
         case `POST ${pokePath}`:
           this.#membership?.driver.checkTime();
           return this.#status();
@@ -111,8 +112,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
     return stub.fetch(request);
   }
 
-  async #client({ version, requests }: ClientBatch): Promise<Response> {
-    if (version !== clientProtocolVersion) return refuse(400, `unknown client version ${version}`);
+  async #client({ requests }: ClientBatch): Promise<Response> {
     const { id } = parseObjectName(this.ctx.id.name);
     if (this.#membership === null && id === founderId) this.#found();
     const notYet: ClientResult = { type: "notLeader", leader: founderId };
@@ -129,8 +129,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
     return new Response(toBytes(answer));
   }
 
-  #peer({ version, namespace, from, to, members, messages }: PeerRequest): Response {
-    if (version !== peerProtocolVersion) return refuse(400, `unknown peer version ${version}`);
+  #peer({ namespace, from, to, members, messages }: PeerRequest): Response {
     const own = parseObjectName(this.ctx.id.name);
     if (namespace !== own.namespace || to !== own.id) {
       return refuse(409, `this is ${own.namespace}/${own.id}, not ${namespace}/${to}`);
@@ -150,6 +149,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   #status(): Response {
+    // Also an event that changes nothing else must find an alarm, or set the one that was lost.
+    this.#membership?.wake.arm(this.#membership.driver.raft.wakeAtMs);
     const result: StatusResult =
       this.#membership === null
         ? { type: "uninitialised" }

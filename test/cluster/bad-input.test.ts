@@ -43,7 +43,7 @@ const badRequests: readonly [string, string, string | Uint8Array | null, string]
 test.each(badRequests)("%s %.60s is refused", async (method, path, body, code) => {
   const response = await fetch(cluster.url + path, {
     method,
-    ...(body === null ? {} : { body: body as BodyInit }),
+    ...(body === null ? {} : { body: body as RequestInit["body"] & {} }),
   });
   expect(response.headers.get("content-type")).toBe("application/problem+json");
   const problem = (await response.json()) as Problem;

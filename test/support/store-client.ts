@@ -38,7 +38,7 @@ export class StoreClient {
     const response = await fetch(this.#base + path, {
       method,
       redirect: "manual",
-      ...(body === undefined ? {} : { body: body as BodyInit }),
+      ...(body === undefined ? {} : { body: body as RequestInit["body"] & {} }),
     });
     return {
       status: response.status,
@@ -60,7 +60,7 @@ export class Writer {
   readonly refusals: Answer[] = [];
   readonly #client: StoreClient;
   readonly #name: string;
-  #running = true;
+  readonly #stop = new AbortController();
   #done: Promise<void> = Promise.resolve();
 
   constructor(client: StoreClient, name: string) {
@@ -74,7 +74,7 @@ export class Writer {
   }
 
   async stop(): Promise<void> {
-    this.#running = false;
+    this.#stop.abort();
     await this.#done;
   }
 
@@ -95,7 +95,7 @@ export class Writer {
 
   async #run(): Promise<void> {
     let last = performance.now();
-    for (let i = 0; this.#running; i++) {
+    for (let i = 0; !this.#stop.signal.aborted; i++) {
       const [key, value] = [`${this.#name}/${i}`, `value ${i} of ${this.#name}`];
       // A lost connection is an answer of its own: nothing was acknowledged.
       const answer = await this.#client

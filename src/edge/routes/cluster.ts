@@ -25,10 +25,11 @@ export async function getCluster(c: Context<EdgeEnv>): Promise<Response> {
       timeoutMs: statusTimeoutMs,
     }).catch(() => null);
   const results = await Promise.all(members.map(ask));
-  if (results.every((result) => result === null)) {
-    throw new Problem("no_leader", "none of the replicas could be reached; try again");
-  }
   if (!results.some((result) => result?.type === "status")) {
+    // One that did not answer may know the namespace.
+    if (results.includes(null)) {
+      throw new Problem("no_leader", "no replica that knows the namespace was reached; try again");
+    }
     throw new Problem(
       "namespace_not_found",
       `nothing is known of ${namespace}: a namespace comes into being at its first read or write`,

@@ -1,0 +1,49 @@
+import { type ClientBatch, clientProtocolVersion } from "../protocol/client.ts";
+import { MalformedBody } from "../protocol/codec.ts";
+import { type PeerRequest, peerProtocolVersion } from "../protocol/peer.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * A body from an edge. Every field of a write is looked at, since a command that no replica can
+ * apply would, once committed, stop each replica of the group at each start, for ever.
+ */
+export function asClientBatch(body: unknown): ClientBatch {
+  const { version, requests } = asFields(body);
+  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  require(Array.isArray(requests), "requests must be a list");
+  for (const request of requests as unknown[]) checkRequest(asFields(request));
+  return body as ClientBatch;
+}
+
+/** A body from another replica, which runs this project's code: only its envelope is looked at. */
+export function asPeerRequest(body: unknown): PeerRequest {
+  const { version, namespace, from, to, members, messages } = asFields(body);
+  require(version === peerProtocolVersion, `unknown peer version ${String(version)}`);
+  require([namespace, from, to].every(isText), "namespace, from and to must be texts");
+  require(Array.isArray(members) && Array.isArray(messages), "members and messages must be lists");
+  for (const member of members as unknown[]) require(isText(asFields(member)["id"]), "no member id");
+  return body as PeerRequest;
+}
+
+function checkRequest({ type, key, requestId, floor, value, contentType }: Fields): void {
+  require(isText(key), "key must be a text");
+  if (type === "get") return;
+  require(type === "put" || type === "delete", `unknown request type ${String(type)}`);
+  require(isText(requestId), "requestId must be a text");
+  require(Number.isSafeInteger(floor), "floor must be a whole number");
+  if (type === "delete") return;
+  require(value instanceof Uint8Array, "value must be bytes");
+  require(contentType === null || isText(contentType), "contentType must be a text or null");
+}
+
+function asFields(body: unknown): Fields {
+  require(typeof body === "object" && body !== null && !Array.isArray(body), "not a map of fields");
+  return body as Fields;
+}
+
+const isText = (value: unknown): boolean => typeof value === "string";
+
+function require(ok: boolean, why: string): void {
+  if (!ok) throw new MalformedBody(why);
+}

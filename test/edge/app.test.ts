@@ -1,0 +1,117 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { EdgeUnderTest, gist, problemIn } from "./edge-under-test.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const keyMethods = "GET, HEAD, PUT, DELETE";
+const readMethods = "GET, HEAD";
+
+/** A path, and the methods it has. */
+const paths: readonly [string, string][] = [
+  ["/", readMethods],
+  ["/livez", readMethods],
+  ["/readyz", readMethods],
+  ["/v1/ns/shop/cluster", readMethods],
+  ["/v1/ns/shop/keys/a", keyMethods],
+  ["/v1/ns/shop/keys/a/b%2Fc", keyMethods],
+  ["/v1/ns/shop/keys/", keyMethods],
+  ["/v1/ns/shop/replicas/1/keys/a", keyMethods],
+];
+
+describe.each(paths)("%s", (path, allow) => {
+  const others = ["POST", "PATCH", "OPTIONS", "PROPFIND", "LOCK", "get"];
+  const methods = allow === readMethods ? ["PUT", "DELETE", ...others] : others;
+
+  test.each(methods.filter((method) => method !== "get"))(`answers 405 to %s`, async (method) => {
+    const edge = EdgeUnderTest.withLeader();
+    const response = await edge.fetch(path, { method });
+    expect(response.headers.get("Allow")).toBe(allow);
+    const problem = await problemIn(response);
+    expect(problem).toMatchObject({ status: 405, code: "method_not_allowed", retryable: false });
+    expect(problem.detail).toContain(method);
+    expect(edge.group.calls).toEqual([]);
+  });
+});
+
+test.each([
+  "/v1",
+  "/v2/ns/shop/keys/a",
+  "/v1/ns",
+  "/v1/ns/shop",
+  "/v1/ns/shop/key/a",
+  "/v1/ns/shop/keyss",
+  "/v1/ns/shop/cluster/1",
+  "/v1/ns/shop/replicas/1",
+  "/v1/ns/shop/replicas/1/cluster",
+  "/v1/ns/shop/keys%2Fa",
+  "/V1/ns/shop/keys/a",
+  "//v1/ns/shop/keys/a",
+  "/livez/x",
+  "/favicon.ico",
+  "/client",
+  "/peer",
+  "/status",
+  "/poke",
+  "/_local",
+  "/_local/partition",
+  "/_local/replicas/1/kill",
+])("%s is no path of a deployed Worker, for any method", async (path) => {
+  const edge = EdgeUnderTest.withLeader();
+  for (const method of ["GET", "PUT", "POST", "DELETE", "OPTIONS"]) {
+    const problem = await problemIn(await edge.fetch(path, { method }));
+    expect(problem).toMatchObject({ status: 404, code: "route_not_found", outcome: "not_applied" });
+    expect(problem.instance).toBe(path);
+  }
+  expect(edge.group.got).toEqual([]);
+});
+
+test("a head of an unknown path has no body", async () => {
+  const response = await EdgeUnderTest.withLeader().fetch("/nothing", { method: "HEAD" });
+  expect([response.status, response.body]).toEqual([404, null]);
+});
+
+test("the root says what there is", async () => {
+  const response = await EdgeUnderTest.withLeader().fetch("/");
+  expect(response.headers.get("Content-Type")).toMatch(/^text\/plain/);
+  expect(await response.text()).toContain("/v1/ns/{namespace}/keys/{key}");
+});
+
+test("a problem names the path as it was sent, without the query", async () => {
+  const edge = EdgeUnderTest.withLeader();
+  const path = `/v1/ns/${edge.group.namespace}/keys/a%2Fb"<`;
+  const { instance } = await problemIn(await edge.fetch(`${path}?timeout=1s`));
+  expect(instance).toBe(`/v1/ns/${edge.group.namespace}/keys/a%2Fb%22%3C`);
+});
+
+describe("when the edge itself fails", () => {
+  const broken = { REPLICAS: "4" };
+
+  test.each([
+    ["GET", "not_applied"],
+    ["PUT", "unknown"],
+    ["DELETE", "unknown"],
+  ])("a %s answers 500 and %s, and the log says why", async (method, outcome) => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const edge = EdgeUnderTest.withLeader();
+    const response = await edge.fetch("/v1/ns/shop/keys/a", { method }, broken);
+    const problem = await problemIn(response);
+    expect(problem).toMatchObject({ status: 500, code: "internal_error", outcome });
+    expect(JSON.stringify(problem)).not.toContain("REPLICAS");
+    expect(log).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/\/keys\/a: .*REPLICAS/s));
+  });
+
+  test("a head answers 500 without a body", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const edge = EdgeUnderTest.withLeader();
+    const response = await edge.fetch("/v1/ns/shop/keys/a", { method: "HEAD" }, broken);
+    expect([response.status, response.body]).toEqual([500, null]);
+  });
+
+  test("a bad request is still told so", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const response = await edge.fetch("/v1/ns/shop/keys/%ff", {}, broken);
+    expect(await gist(response)).toBe("400 bad_key not_applied");
+  });
+});

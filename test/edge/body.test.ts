@@ -1,0 +1,132 @@
+import { describe, expect, test } from "vitest";
+import { maxContentTypeBytes, maxValueBytes } from "../../src/protocol/limits.ts";
+import { EdgeUnderTest, gist, problemIn } from "./edge-under-test.ts";
+
+/** A body that is made as it is read, and knows how much of it was. */
+class Upload {
+  pulledBytes = 0;
+  isCancelled = false;
+  readonly stream: ReadableStream<Uint8Array>;
+
+  constructor(totalBytes: number, { chunkBytes = 64 * 1024, breaksAt = Number.POSITIVE_INFINITY } = {}) {
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => {
+          if (this.pulledBytes >= breaksAt) {
+            controller.error(new Error("Network connection lost."));
+          } else if (this.pulledBytes >= totalBytes) {
+            controller.close();
+          } else {
+            const size = Math.min(chunkBytes, totalBytes - this.pulledBytes);
+            this.pulledBytes += size;
+            controller.enqueue(new Uint8Array(size).fill(7));
+          }
+        },
+        cancel: () => {
+          this.isCancelled = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  put(edge: EdgeUnderTest, headers: HeadersInit = {}): Promise<Response> {
+    const init = { body: this.stream, headers, duplex: "half" } as RequestInit;
+    return edge.send("PUT", "/keys/big", init);
+  }
+}
+
+const lengths = { announced: true, streamed: false };
+
+describe.each(Object.entries(lengths))("a value whose length is %s", (_, isAnnounced) => {
+  const headersFor = (size: number): HeadersInit =>
+    isAnnounced ? { "Content-Length": String(size) } : {};
+
+  test("may have exactly 1 MiB", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const response = await new Upload(maxValueBytes).put(edge, headersFor(maxValueBytes));
+    expect(response.status).toBe(201);
+    const got = await edge.get("big");
+    expect(got.headers.get("Content-Length")).toBe("1048576");
+    expect(new Uint8Array(await got.arrayBuffer())).toEqual(new Uint8Array(maxValueBytes).fill(7));
+  });
+
+  test("may not have one byte more", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const size = maxValueBytes + 1;
+    const problem = await problemIn(await new Upload(size).put(edge, headersFor(size)));
+    expect(problem).toMatchObject({ status: 413, code: "value_too_large", outcome: "not_applied" });
+    expect(edge.group.calls).toEqual([]);
+  });
+});
+
+test("a value that is announced too long is not read at all", async () => {
+  const edge = EdgeUnderTest.withLeader();
+  const upload = new Upload(Number.POSITIVE_INFINITY);
+  const response = await upload.put(edge, { "Content-Length": "99999999999" });
+  expect(response.status).toBe(413);
+  expect(upload).toMatchObject({ pulledBytes: 0, isCancelled: true });
+});
+
+test("a value without end is read no further than a value may be long", async () => {
+  const upload = new Upload(Number.POSITIVE_INFINITY);
+  expect((await upload.put(EdgeUnderTest.withLeader())).status).toBe(413);
+  expect(upload.isCancelled).toBe(true);
+  expect(upload.pulledBytes).toBeLessThanOrEqual(maxValueBytes + 64 * 1024);
+});
+
+test("a value longer than it was announced is still counted", async () => {
+  const upload = new Upload(maxValueBytes + 1);
+  const response = await upload.put(EdgeUnderTest.withLeader(), { "Content-Length": "1" });
+  expect(await gist(response)).toBe("413 value_too_large not_applied");
+});
+
+test("one chunk beyond the limit is refused too", async () => {
+  const upload = new Upload(3 * maxValueBytes, { chunkBytes: 3 * maxValueBytes });
+  expect((await upload.put(EdgeUnderTest.withLeader())).status).toBe(413);
+});
+
+test("a value in single bytes is put together", async () => {
+  const edge = EdgeUnderTest.withLeader();
+  expect((await new Upload(3000, { chunkBytes: 1 }).put(edge)).status).toBe(201);
+  expect((await edge.get("big")).headers.get("Content-Length")).toBe("3000");
+});
+
+test.each([0, 64 * 1024])("an upload that breaks after %d bytes changes nothing", async (breaksAt) => {
+  const edge = EdgeUnderTest.withLeader();
+  const response = await new Upload(200_000, { breaksAt }).put(edge);
+  expect(await gist(response)).toBe("400 bad_body not_applied");
+  expect(edge.group.calls).toEqual([]);
+});
+
+describe("a content type", () => {
+  const ofLength = (bytes: number): string => `text/plain; x=${"y".repeat(bytes - 14)}`;
+
+  test("may have 256 bytes", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const contentType = ofLength(maxContentTypeBytes);
+    await edge.put("a", "x", { "Content-Type": contentType });
+    expect((await edge.get("a")).headers.get("Content-Type")).toBe(contentType);
+  });
+
+  test("may not have 257, and then the value is not even read", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const upload = new Upload(10);
+    const response = await upload.put(edge, { "Content-Type": ofLength(257) });
+    expect(await gist(response)).toBe("400 bad_content_type not_applied");
+    expect(upload.pulledBytes).toBe(0);
+    expect(edge.group.calls).toEqual([]);
+  });
+
+  test("is counted in bytes, not in characters", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const response = await edge.put("a", "x", { "Content-Type": "é".repeat(129) });
+    expect(await gist(response)).toBe("400 bad_content_type not_applied");
+  });
+
+  test("is no matter to a delete", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const init = { headers: { "Content-Type": ofLength(1000) } };
+    expect((await edge.send("DELETE", "/keys/a", init)).status).toBe(204);
+  });
+});

@@ -1,0 +1,91 @@
+import { expect } from "vitest";
+import { createApp } from "../../src/edge/app.ts";
+import type { EdgeBindings } from "../../src/edge/env.ts";
+import type { Outcome, ProblemCode } from "../../src/edge/problem.ts";
+import { FakeGroup, type FakeTable } from "../support/fake-group.ts";
+
+let count = 0;
+
+/** A body of problem+json. */
+export interface ProblemBody {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly instance: string;
+  readonly code: ProblemCode;
+  readonly outcome: Outcome;
+  readonly retryable: boolean;
+}
+
+/** The app in front of a group of its own: what edges remember is shared by all apps of a process. */
+export class EdgeUnderTest {
+  readonly group: FakeGroup;
+  readonly #app = createApp();
+  readonly #env: EdgeBindings;
+
+  constructor({ table, replicas, regions }: Options = {}) {
+    this.group = new FakeGroup(`edge-${count++}`, table);
+    this.#env = this.group.env(replicas, regions);
+  }
+
+  /** An edge before a group of which replica 1 leads, as it does for most tests. */
+  static withLeader(options?: Options): EdgeUnderTest {
+    const edge = new EdgeUnderTest(options);
+    edge.group.script("1", "leads").script("2", "follows 1").script("3", "follows 1");
+    return edge;
+  }
+
+  /** A request to any path. */
+  async fetch(path: string, init: RequestInit = {}, vars: Partial<EdgeBindings> = {}) {
+    return this.#app.request(path, init, { ...this.#env, ...vars });
+  }
+
+  /** A request to a path below the namespace. */
+  async send(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    return this.fetch(`/v1/ns/${this.group.namespace}${path}`, { method, ...init });
+  }
+
+  async put(key: string, body: BodyInit | null = "value", headers: HeadersInit = {}) {
+    // A Request made of a string would name a type for it.
+    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+    return this.send("PUT", `/keys/${key}`, { body: bytes, headers });
+  }
+
+  async get(key: string, headers: HeadersInit = {}): Promise<Response> {
+    return this.send("GET", `/keys/${key}`, { headers });
+  }
+}
+
+interface Options {
+  readonly table?: FakeTable;
+  readonly replicas?: number;
+  readonly regions?: string;
+}
+
+/** Reads a response that must be a problem of the documented shape. */
+export async function problemIn(response: Response): Promise<ProblemBody> {
+  const text = await response.text();
+  expect(response.headers.get("Content-Type"), text).toBe("application/problem+json");
+  expect(response.headers.get("Cache-Control")).toBe("no-store");
+  const problem = JSON.parse(text) as ProblemBody;
+  expect(problem).toEqual({
+    type: `/problems/${problem.code.replaceAll("_", "-")}`,
+    title: expect.stringMatching(/^[A-Z]/),
+    status: response.status,
+    detail: expect.stringMatching(/./),
+    instance: expect.stringMatching(/^\//),
+    code: expect.stringMatching(/^[a-z_]+$/),
+    outcome: expect.stringMatching(/^(?:not_applied|applied|unknown)$/),
+    retryable: expect.any(Boolean),
+  });
+  expect(response.headers.get("Retry-After")).toBe(response.status === 503 ? "1" : null);
+  return problem;
+}
+
+/** A problem in one line: its status, code and outcome. */
+export async function gist(response: Response): Promise<string> {
+  if (response.status < 400) return String(response.status);
+  const { status, code, outcome } = await problemIn(response);
+  return `${status} ${code} ${outcome}`;
+}

@@ -1,0 +1,213 @@
+import { describe, expect, test } from "vitest";
+import { windowSize } from "../../src/kv/request-window.ts";
+import { EdgeUnderTest, gist } from "./edge-under-test.ts";
+import { inVirtualTime } from "./virtual-time.ts";
+
+const floorsOf = ({ group }: EdgeUnderTest): unknown[] =>
+  group.calls.map(({ request }) => (request.type === "get" ? "get" : request.floor));
+
+describe("what an edge remembers", () => {
+  test("the leader that a hint led to is asked first from then on", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "follows 3").script("3", "leads");
+    await edge.put("a");
+    await edge.get("a");
+    await edge.put("b");
+    expect(edge.group.asked).toBe("1 3 3 3");
+  });
+
+  test("a leader that the settings don't name is remembered too", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "follows 5").script("5", "leads");
+    await edge.put("a");
+    await edge.put("a");
+    expect(edge.group.asked).toBe("1 5 5");
+  });
+
+  test("other apps of the same isolate know it as well", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "follows 2").script("2", "leads");
+    await edge.put("a");
+    await edge.fetch(`/readyz?ns=${edge.group.namespace}`);
+    expect(edge.group.asked).toBe("1 2 2");
+  });
+
+  test("a leader that is lost is forgotten", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "follows").script("2", "leads", "is dead");
+    await edge.put("a");
+    await inVirtualTime(() => edge.send("PUT", "/keys/a?timeout=100"));
+    edge.group.calls.length = 0;
+    edge.group.script("1", "leads");
+    await edge.put("a");
+    expect(edge.group.asked).toBe("1");
+  });
+
+  test("a deposed leader's hint is followed", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "leads", "follows 2").script("2", "leads");
+    for (let i = 0; i < 3; i++) await edge.put("a");
+    expect(edge.group.asked).toBe("1 1 2 2");
+  });
+});
+
+describe("how a replica is called", () => {
+  test("by the name of its object, without a place when it has none, and once", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    await edge.put("a");
+    const name = `${edge.group.namespace}/1`;
+    expect(edge.group.got).toEqual([{ name, locationHint: undefined, maxRetries: 0 }]);
+  });
+
+  test("with the place that the settings give it", async () => {
+    const edge = new EdgeUnderTest({ replicas: 5, regions: "wnam, weur" });
+    edge.group.script("1", "follows 2").script("2", "follows 3").script("3", "follows 7");
+    edge.group.script("7", "leads");
+    await edge.put("a");
+    expect(edge.group.got.map(({ locationHint }) => locationHint)).toEqual([
+      "wnam",
+      "weur",
+      "wnam",
+      // One that the settings don't name is there already, wherever that is.
+      undefined,
+    ]);
+  });
+
+  test("by a stub of its own each time", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "drops", "drops", "leads");
+    await inVirtualTime(() => edge.put("a"));
+    expect(edge.group.got).toHaveLength(3);
+  });
+});
+
+describe("poking", () => {
+  test("when one replica is lost, the others check their deadlines", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "follows 3").script("3", "is dead").script("2", "leads");
+    await inVirtualTime(() => edge.put("a"));
+    expect(edge.group.pokes).toEqual(["1", "2"]);
+  });
+
+  test("when all answer, nobody is poked", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "follows").script("2", "drops", "is unsure").script("3", "leads");
+    await inVirtualTime(() => edge.put("a"));
+    expect(edge.group.pokes).toEqual([]);
+  });
+
+  test("a poke that fails or hangs is nobody's trouble", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.statuses.set("2", "hangs");
+    edge.group.script("1", "is dead").script("2", "leads");
+    const { value, tookMs } = await inVirtualTime(() => edge.put("a"));
+    expect(value.status).toBe(201);
+    expect(edge.group.pokes).toEqual(["2", "3"]);
+    expect(tookMs).toBe(0);
+  });
+});
+
+describe("the deadline", () => {
+  test("a leader that hangs leaves time for another one", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "applies, then hangs").script("2", "leads");
+    const { value, tookMs } = await inVirtualTime(() => edge.send("PUT", "/keys/a?timeout=300"));
+    expect(value.status).toBe(201);
+    expect(tookMs).toBe(150);
+  });
+
+  test("an attempt takes no longer than an election, however long the request may", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "hangs").script("2", "leads");
+    const { tookMs } = await inVirtualTime(() => edge.put("a"));
+    expect(tookMs).toBe(600);
+  });
+
+  test("it is 5 s unless the request says less", async () => {
+    const edge = new EdgeUnderTest();
+    for (const id of ["1", "2", "3"]) edge.group.script(id, "hangs");
+    const { value, tookMs } = await inVirtualTime(() => edge.put("a"));
+    expect(await gist(value)).toBe("504 outcome_unknown unknown");
+    expect(tookMs).toBeGreaterThanOrEqual(4990);
+    expect(tookMs).toBeLessThanOrEqual(5000);
+  });
+
+  test.each([50, 51, 77, 333, 1001])("of %d ms is kept, odd or even", async (timeoutMs) => {
+    const edge = new EdgeUnderTest();
+    for (const id of ["1", "2", "3"]) edge.group.script(id, "hangs");
+    const path = `/keys/a?timeout=${timeoutMs}`;
+    const { value, tookMs } = await inVirtualTime(() => edge.send("GET", path));
+    expect(value.status).toBe(503);
+    expect(tookMs).toBeGreaterThanOrEqual(timeoutMs - 10);
+    expect(tookMs).toBeLessThanOrEqual(timeoutMs);
+  });
+
+  test("a search without a leader does not run hot", async () => {
+    const edge = new EdgeUnderTest();
+    for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
+    await inVirtualTime(() => edge.put("a"));
+    // Rounds of three, 10 to 100 ms apart: about 90 of them.
+    expect(edge.group.calls.length).toBeLessThan(3 * 200);
+  });
+
+  test("a write that is dropped again and again does not run hot", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "drops");
+    await inVirtualTime(() => edge.put("a"));
+    expect(edge.group.calls.length).toBeLessThan(200);
+  });
+});
+
+describe("the floor of a write", () => {
+  test("is 0 on a new edge, and then the newest command that any answer told of", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    await edge.put("a");
+    await edge.put("a");
+    edge.group.table.pass(100);
+    await edge.get("a");
+    await edge.put("a");
+    expect(floorsOf(edge)).toEqual([0, 1, "get", 102]);
+  });
+
+  test("that is too old is made anew at once, and kept for the next request", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    edge.group.table.pass(windowSize + 1);
+    const { value, tookMs } = await inVirtualTime(() => edge.put("a"));
+    expect(value.status).toBe(201);
+    expect(tookMs).toBe(0);
+    await edge.put("a");
+    expect(floorsOf(edge)).toEqual([0, windowSize + 1, windowSize + 2]);
+  });
+
+  test("that is just not too old is fine", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    edge.group.table.pass(windowSize);
+    expect((await edge.put("a")).status).toBe(201);
+    expect(floorsOf(edge)).toEqual([0]);
+  });
+
+  test("stays what it was when the first attempt may have been carried out", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "applies, then hangs", "leads").script("2", "leads");
+    // Meanwhile the rest of the world fills the window, and this edge hears of it.
+    const { value } = await inVirtualTime(async () => {
+      const first = edge.put("a", "first");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      edge.group.table.pass(windowSize);
+      await edge.put("b", "second");
+      return first;
+    });
+    expect([...edge.group.table.effects.values()]).toEqual([1, 1]);
+    expect(await gist(value)).toBe("504 outcome_unknown unknown");
+  });
+
+  test("that is too old after a lost attempt is at least learnt for the next request", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.table.pass(windowSize + 1);
+    edge.group.script("1", "is dead").script("2", "leads").script("3", "follows 2");
+    const first = await inVirtualTime(() => edge.put("a"));
+    expect(await gist(first.value)).toBe("504 outcome_unknown unknown");
+    const second = await inVirtualTime(() => edge.put("a"));
+    expect(await gist(second.value)).toBe("201");
+  });
+});

@@ -1,0 +1,189 @@
+import { reset } from "cloudflare:test";
+import { afterEach, describe, expect, test } from "vitest";
+import { clientPath, pokePath, statusPath } from "../../src/protocol/client.ts";
+import { toBytes } from "../../src/protocol/codec.ts";
+import { type PeerRequest, peerPath } from "../../src/protocol/peer.ts";
+import { GroupUnderTest, putRequest } from "./group-under-test.ts";
+
+afterEach(() => reset());
+
+const members = ["1", "2", "3"].map((id) => ({ id, region: "local" }));
+
+/** A call from replica 1 to replica 2 that says nothing. */
+const callIn = ({ namespace }: GroupUnderTest): PeerRequest => ({
+  version: 1,
+  namespace,
+  from: "1",
+  to: "2",
+  members,
+  messages: [],
+});
+
+/** What may be wrong about a call. */
+const wrongCalls: Record<string, (call: PeerRequest) => object> = {
+  "of a newer version": (call) => ({ ...call, version: 2 }),
+  "of no version": ({ version: _, ...call }) => call,
+  "for another namespace": (call) => ({ ...call, namespace: "elsewhere" }),
+  "for another replica": (call) => ({ ...call, to: "3" }),
+  "from one that is no member": (call) => ({ ...call, from: "9" }),
+  "to one that is no member, if the call had its way": (call) => ({
+    ...call,
+    members: members.slice(0, 1),
+  }),
+  "of a group with more members": (call) => ({
+    ...call,
+    members: [...members, { id: "4", region: "local" }],
+  }),
+  "of a group with fewer members": (call) => ({ ...call, members: members.slice(0, 2) }),
+};
+
+/** Bodies that no edge and no replica would send. */
+const garbledBodies: Record<string, Uint8Array<ArrayBuffer>> = {
+  "no bytes": new Uint8Array(0),
+  "a byte that means nothing": new Uint8Array([0xc1]),
+  "half a body": toBytes({ version: 1, requests: [putRequest("a", "x")] }).slice(0, 30),
+  "a body and a bit": new Uint8Array([...toBytes({ version: 1, requests: [] }), 1]),
+  JSON: new TextEncoder().encode('{"version":1,"requests":[]}'),
+  null: toBytes(null),
+  "a number": toBytes(1),
+  "a text": toBytes("version 1"),
+  "a list": toBytes([1, []]),
+  "an empty map": toBytes({}),
+  "a version and nothing else": toBytes({ version: 1 }),
+  "a string that claims to be 4 GiB long": new Uint8Array([0xdb, 0xff, 0xff, 0xff, 0xff, 0x61]),
+};
+
+/** Requests that no edge would send; in the log they would stop every replica of the group for ever. */
+const wrongRequests: Record<string, unknown> = {
+  "of an unknown type": { ...putRequest("a", "x"), type: "increment" },
+  "without a type": { ...putRequest("a", "x"), type: undefined },
+  "without a key": { ...putRequest("a", "x"), key: undefined },
+  "with a number for a key": { ...putRequest("a", "x"), key: 1 },
+  "without a request id": { ...putRequest("a", "x"), requestId: undefined },
+  "without a floor": { ...putRequest("a", "x"), floor: undefined },
+  "with a text for a floor": { ...putRequest("a", "x"), floor: "0" },
+  "without a value": { ...putRequest("a", "x"), value: undefined },
+  "with a text for a value": { ...putRequest("a", "x"), value: "x" },
+  "with a list for a content type": { ...putRequest("a", "x"), contentType: ["text/plain"] },
+  "that is a read without a key": { type: "get" },
+  "that is null": null,
+  "that is a number": 7,
+};
+
+describe("A peer's call", () => {
+  test("with something wrong about it is refused with 4xx, and the group goes on", async () => {
+    const group = new GroupUnderTest();
+    await group.put("a", "x");
+    await group.settled();
+    const call = callIn(group);
+    const right = await group.fetch("2", "POST", peerPath, toBytes(call));
+    await right.arrayBuffer();
+    expect(right.status).toBe(200);
+    for (const [name, spoil] of Object.entries(wrongCalls)) {
+      const wrong = await group.fetch("2", "POST", peerPath, toBytes(spoil(call)));
+      expect([400, 409], name).toContain(wrong.status);
+      expect(await wrong.text(), name).not.toBe("");
+    }
+    await group.put("b", "y");
+    expect((await group.settled()).revision).toBe(2);
+  });
+
+  test("that is wrong founds no group in a replica that has none", async () => {
+    const group = new GroupUnderTest();
+    const call = callIn(group);
+    for (const [name, spoil] of Object.entries(wrongCalls)) {
+      if (name.startsWith("of a group")) continue;
+      const response = await group.fetch("2", "POST", peerPath, toBytes(spoil(call)));
+      await response.arrayBuffer();
+      expect(response.ok, name).toBe(false);
+    }
+    expect(await group.status("2")).toBeNull();
+  });
+});
+
+describe.each([clientPath, peerPath])("A garbled body to %s", (path) => {
+  test("is refused with 400, in a group and before there is one", async () => {
+    const group = new GroupUnderTest();
+    for (const [name, body] of Object.entries(garbledBodies)) {
+      const response = await group.fetch("1", "POST", path, body);
+      await response.arrayBuffer();
+      expect(response.status, name).toBe(400);
+    }
+    expect(await group.status("1"), "nothing was founded").toBeNull();
+    const { id } = await group.settled();
+    for (const [name, body] of Object.entries(garbledBodies)) {
+      const response = await group.fetch(id, "POST", path, body);
+      await response.arrayBuffer();
+      expect(response.status, name).toBe(400);
+    }
+    await group.put("a", "x");
+  });
+});
+
+describe("A batch from an edge", () => {
+  test.each([0, 2, "1", null])("of version %j is refused", async (version) => {
+    const group = new GroupUnderTest();
+    const response = await group.fetch("1", "POST", clientPath, toBytes({ version, requests: [] }));
+    await response.arrayBuffer();
+    expect(response.status).toBe(400);
+    expect(await group.status("1")).toBeNull();
+  });
+
+  test("with a request that no replica could apply is refused, as a whole, and never gets into the log", async () => {
+    const group = new GroupUnderTest();
+    const { id } = await group.settled();
+    for (const [name, request] of Object.entries(wrongRequests)) {
+      const body = toBytes({ version: 1, requests: [putRequest("good", "x"), request] });
+      const response = await group.fetch(id, "POST", clientPath, body);
+      await response.arrayBuffer();
+      expect(response.status, name).toBe(400);
+    }
+    await group.put("a", "x");
+    expect(await group.settled()).toMatchObject({ revision: 1 });
+  });
+});
+
+test("Any other path or method is answered 404 and founds nothing", async () => {
+  const group = new GroupUnderTest();
+  const calls = [
+    ["GET", clientPath],
+    ["GET", peerPath],
+    ["GET", pokePath],
+    ["POST", statusPath],
+    ["POST", "/"],
+    ["PUT", "/client/x"],
+  ] as const;
+  for (const [method, path] of calls) {
+    const response = await group.fetch("1", method, path);
+    await response.arrayBuffer();
+    expect([method, path, response.status]).toEqual([method, path, 404]);
+  }
+  expect(await group.status("1")).toBeNull();
+});
+
+describe("A message that cannot be true", () => {
+  test("aborts the replica that gets it, which comes back with all it had, and the group goes on", async () => {
+    const group = new GroupUnderTest();
+    await group.put("a", "x");
+    const leader = await group.settled();
+    const from = group.ids.find((id) => id !== leader.id)!;
+    const impostor = {
+      type: "appendEntriesRequest",
+      from,
+      to: leader.id,
+      term: leader.term,
+      prev: { term: 0, index: 0 },
+      entries: [],
+      leaderCommit: 0,
+      round: 0,
+    };
+    const envelope = { version: 1, namespace: group.namespace, from, to: leader.id, members };
+    const call = group.fetch(leader.id, "POST", peerPath, toBytes({ ...envelope, messages: [impostor] }));
+    await expect(call).rejects.toThrow(/starts again from storage/);
+    expect(await group.status(leader.id)).toMatchObject({ revision: 1 });
+    expect(await group.get("a")).toBe("x");
+    await group.put("b", "y");
+    const { stateHash } = await group.settled();
+    expect(await group.status(leader.id)).toMatchObject({ revision: 2, stateHash });
+  });
+});

@@ -1,0 +1,131 @@
+import { reset, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, test } from "vitest";
+import { maxBatchBytes, maxKeyBytes, maxValueBytes } from "../../src/protocol/limits.ts";
+import { type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
+import { DurableStorage } from "../../src/replica/storage.ts";
+import { GroupUnderTest } from "./group-under-test.ts";
+
+afterEach(() => reset());
+
+let objects = 0;
+
+/** Works with the storage of an object that belongs to no group. */
+function onDisk(work: (storage: DurableStorage, sql: SqlStorage) => void): Promise<void> {
+  const stub = env.REPLICA.get(env.REPLICA.idFromName(`sql-${objects++}/1`));
+  return runInDurableObject(stub, (_, state) => work(new DurableStorage(state.storage), state.storage.sql));
+}
+
+/** Entries from 1 on, with data of these sizes. */
+const sized = (...sizes: number[]): Entry[] =>
+  sizes.map((size, i) => ({
+    index: asIndex(i + 1),
+    term: asTerm(1),
+    type: "command",
+    data: new Uint8Array(size),
+  }));
+
+const appendOf = (entries: readonly Entry[]) =>
+  ({ batch: 1, hardState: null, truncateFrom: null, entries }) as const;
+
+const segments = (sql: SqlStorage): unknown[] =>
+  sql.exec("SELECT first_index, last_index FROM log ORDER BY first_index").raw().toArray();
+
+/** How many rows the work writes: what Cloudflare bills. */
+function rowsWritten(sql: SqlStorage, work: () => void): number {
+  const exec = sql.exec.bind(sql);
+  const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+  sql.exec = (query: string, ...bindings: unknown[]) => {
+    const cursor = exec(query, ...bindings);
+    cursors.push(cursor);
+    return cursor as never;
+  };
+  work();
+  sql.exec = exec;
+  return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
+}
+
+describe("The log's rows", () => {
+  const third = Math.floor(maxBatchBytes / 3);
+
+  test.each([
+    ["a batch", [1, 2, 3], [[1, 3]]],
+    ["a batch that just fits", [third, third, third], [[1, 3]]],
+    ["a batch that is a byte too large", [third, third, third, 2], [[1, 3], [4, 4]]],
+    ["an entry that is too large alone", [1, 2 * maxBatchBytes, 1, 1], [[1, 1], [2, 2], [3, 4]]],
+    ["three of the largest", Array(3).fill(maxBatchBytes), [[1, 1], [2, 2], [3, 3]]],
+    ["entries without data", [0, 0, 0], [[1, 3]]],
+  ])("are as few as fit: %s", async (_, sizes, expected) => {
+    await onDisk((storage, sql) => {
+      storage.persist(appendOf(sized(...sizes)));
+      expect(segments(sql)).toEqual(expected);
+    });
+  });
+
+  test("stay under the 2 MB that Cloudflare allows, with the largest entry a client can cause", async () => {
+    await onDisk((storage, sql) => {
+      const largest = maxValueBytes + 3 * maxKeyBytes + 1000;
+      storage.persist(appendOf(sized(1000, largest, 1000)));
+      const [size] = sql.exec("SELECT max(length(entries)) AS size FROM log").toArray();
+      expect(size!["size"]).toBeLessThan(2_000_000);
+    });
+  });
+
+  test("a cut in the middle of one leaves its first part, and no row beyond", async () => {
+    await onDisk((storage, sql) => {
+      storage.persist(appendOf(sized(1, 2, 3, 4)));
+      const rest = sized(0, 0, 0, 0, 5, 6).slice(4);
+      storage.persist(appendOf(rest));
+      storage.persist({ ...appendOf([]), truncateFrom: asIndex(3) });
+      expect(segments(sql)).toEqual([[1, 2]]);
+      storage.persist({ ...appendOf([]), truncateFrom: asIndex(1) });
+      expect(segments(sql)).toEqual([]);
+    });
+  });
+});
+
+describe("What is billed", () => {
+  const row = { value: new Uint8Array(10), contentType: null, createRevision: 1, modRevision: 1, version: 1 };
+
+  test("a put is three rows: of the log, of the keys, of the machine", async () => {
+    await onDisk((storage, sql) => {
+      for (const index of [1, 2]) {
+        const written = rowsWritten(sql, () => {
+          storage.persist(appendOf([{ ...sized(100)[0]!, index: asIndex(index) }]));
+          storage.table.put("a", row);
+          storage.saveMachine({ appliedIndex: index, revision: index, sequence: index, hash: "" }, [
+            { requestId: `${index}`, sequence: index, result: { type: "put", created: true, revision: index } },
+          ]);
+        });
+        expect(written, index === 1 ? "a new key" : "a known key").toBe(3);
+      }
+    });
+  });
+
+  test("a batch of a hundred entries is one row, and so is an election", async () => {
+    await onDisk((storage, sql) => {
+      const entries = sized(...Array<number>(100).fill(100));
+      expect(rowsWritten(sql, () => storage.persist(appendOf(entries)))).toBe(1);
+      const hardState = { term: asTerm(2), vote: "1" };
+      expect(rowsWritten(sql, () => storage.persist({ ...appendOf([]), hardState }))).toBe(1);
+    });
+  });
+});
+
+describe("A schema", () => {
+  test("of a newer version is refused, and not touched", async () => {
+    const group = new GroupUnderTest();
+    await group.inside("2", (_, { storage }) => {
+      storage.sql.exec("UPDATE meta SET value = '2' WHERE name = 'schema_version'");
+      expect(() => new DurableStorage(storage)).toThrow(/schema version 2/);
+      expect(storage.sql.exec("SELECT value FROM meta").one()["value"]).toBe("2");
+    });
+  });
+
+  test("is made once: opening it again changes nothing", async () => {
+    await onDisk((_storage, sql) => {
+      const written = rowsWritten(sql, () => void new DurableStorage({ sql } as DurableObjectStorage));
+      expect(written).toBe(0);
+    });
+  });
+});

@@ -1,0 +1,192 @@
+import type { Command } from "../../src/kv/command.ts";
+import type { ClientResult } from "../../src/protocol/client.ts";
+import { type RaftConfig, defaultSizes } from "../../src/raft/config.ts";
+import { describeMessage, describePersist } from "../../src/raft/describe.ts";
+import type { AppendEntriesRequest, AppendResult, Message } from "../../src/raft/messages.ts";
+import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../src/raft/types.ts";
+import { Driver } from "../../src/replica/driver.ts";
+import type { Storage } from "../../src/replica/ports.ts";
+import { utf8 } from "./machine-bench.ts";
+import { MemoryDisk, type MemoryStorage } from "./memory-storage.ts";
+
+export interface BenchOptions {
+  /** Three by default; the driver under test is the first. */
+  readonly voters?: readonly string[];
+  readonly config?: Partial<RaftConfig>;
+  readonly disk?: MemoryDisk;
+  /** Comes between the driver and its storage, to make it fail. */
+  readonly wrap?: (storage: Storage) => Storage;
+}
+
+/** One driver, replica 1 of a group whose other members are the test. Writes down every effect, in order, one line each. */
+export class DriverBench {
+  readonly disk: MemoryDisk;
+  readonly storage: MemoryStorage;
+  readonly driver: Driver;
+  readonly sent: Message[] = [];
+  readonly aborts: { readonly error: unknown; readonly state: string }[] = [];
+  nowMs = 1000;
+  #trace: string[] = [];
+
+  constructor({ voters = ["1", "2", "3"], config = {}, disk = new MemoryDisk(), wrap }: BenchOptions = {}) {
+    this.disk = disk;
+    this.storage = disk.open();
+    const traced = this.#traced(this.storage);
+    this.driver = new Driver(
+      {
+        id: "1",
+        voters,
+        seed: 1,
+        heartbeatMs: 50,
+        electionMinMs: 150,
+        electionMaxMs: 300,
+        ...defaultSizes,
+        ...config,
+      },
+      {
+        storage: wrap === undefined ? traced : wrap(traced),
+        peers: {
+          send: (to, messages) => {
+            this.sent.push(...messages);
+            this.#note(`send ${to}: ${messages.map(describeMessage).join(" + ")}`);
+          },
+        },
+        wake: { arm: (atMs) => this.#note(`arm ${atMs === null ? "never" : atMs - 1000}`) },
+        clock: { nowMs: () => this.nowMs },
+        abort: (error, state) => {
+          this.aborts.push({ error, state });
+          this.#note(`abort: ${error instanceof Error ? error.message : String(error)}`);
+        },
+      },
+    );
+  }
+
+  /** The effects since the last call. */
+  takeTrace(): string[] {
+    const trace = this.#trace;
+    this.#trace = [];
+    return trace;
+  }
+
+  /** Makes the driver leader of term 1: replica 2 grants, and acknowledges the term's noop unless told not to. */
+  async lead({ commit = true } = {}): Promise<void> {
+    this.driver.campaign();
+    const answer = { from: "2", to: "1", term: asTerm(1), granted: true } as const;
+    this.driver.receiveAnswer([{ type: "preVoteResponse", ...answer }]);
+    this.driver.receiveAnswer([{ type: "requestVoteResponse", ...answer }]);
+    await this.settle();
+    if (commit) this.accept("2", 1);
+    if (this.driver.raft.role !== "leader") throw new Error("the driver should lead");
+    this.takeTrace();
+    this.sent.length = 0;
+  }
+
+  /** A follower acknowledges everything up to `matchIndex`, and so many rounds of reads. */
+  accept(from: string, matchIndex: number, round = 0): void {
+    this.answer(from, { type: "accepted", matchIndex: asIndex(matchIndex) }, round);
+  }
+
+  answer(from: string, result: AppendResult, round = 0, term: number = this.driver.raft.term): void {
+    const head = { type: "appendEntriesResponse", from, to: "1", term: asTerm(term) } as const;
+    this.driver.receiveAnswer([{ ...head, round, result }]);
+  }
+
+  /** Replica 2 deposes the leader. */
+  depose(term = 9): void {
+    this.driver.receiveCall("2", [append({ term })]);
+  }
+
+  /** Lets everything that does not wait for the test itself run to its end. */
+  async settle(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #note(line: string): void {
+    this.#trace.push(line);
+  }
+
+  /** A storage that leaves a line at each write and each wait. */
+  #traced(storage: MemoryStorage): Storage {
+    const { table } = storage;
+    return {
+      get hardState() {
+        return storage.hardState;
+      },
+      get machineState() {
+        return storage.machineState;
+      },
+      log: storage.log,
+      table: {
+        get: (key) => table.get(key),
+        put: (key, row) => {
+          this.#note(`put ${key}`);
+          table.put(key, row);
+        },
+        delete: (key) => {
+          this.#note(`delete ${key}`);
+          table.delete(key);
+        },
+      },
+      persist: (persist) => {
+        this.#note(describePersist(persist));
+        storage.persist(persist);
+      },
+      requestRecords: () => storage.requestRecords(),
+      saveMachine: (state, records) => {
+        const ids = records.map(({ requestId }) => requestId).join();
+        this.#note(`save machine at ${state.appliedIndex} with ${ids}`);
+        storage.saveMachine(state, records);
+      },
+      durable: async () => {
+        this.#note("wait until durable");
+        await storage.durable();
+        this.#note("durable");
+      },
+    };
+  }
+}
+
+/** A message of a leader, replica 2. */
+export function append({
+  term = 1,
+  prev = zeroEntryId,
+  entries = [],
+  leaderCommit = 0,
+  round = 0,
+}: {
+  term?: number;
+  prev?: EntryId;
+  entries?: readonly Entry[];
+  leaderCommit?: number;
+  round?: number;
+}): AppendEntriesRequest {
+  return {
+    type: "appendEntriesRequest",
+    from: "2",
+    to: "1",
+    term: asTerm(term),
+    prev,
+    entries,
+    leaderCommit: asIndex(leaderCommit),
+    round,
+  };
+}
+
+export const id = (term: number, index: number): EntryId => ({
+  term: asTerm(term),
+  index: asIndex(index),
+});
+
+export const put = (requestId: string, key = requestId, floor = 0): Command => ({
+  type: "put",
+  requestId,
+  floor,
+  key,
+  value: utf8(requestId),
+  contentType: null,
+});
+
+/** Where a promise stands, without waiting for it. */
+export async function stateOf(promise: Promise<ClientResult[]>): Promise<ClientResult[] | "open"> {
+  return Promise.race([promise, new Promise<"open">((resolve) => setImmediate(() => resolve("open")))]);
+}

@@ -1,0 +1,276 @@
+import type { EdgeBindings } from "../../src/edge/env.ts";
+import type { Command, CommandResult } from "../../src/kv/command.ts";
+import { windowSize } from "../../src/kv/request-window.ts";
+import {
+  type ClientBatch,
+  type ClientBatchResult,
+  type ClientRequest,
+  type ClientResult,
+  type StatusResult,
+  clientPath,
+  clientProtocolVersion,
+  pokePath,
+  statusPath,
+} from "../../src/protocol/client.ts";
+import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
+
+interface Row {
+  readonly value: Uint8Array;
+  readonly contentType: string | null;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+}
+
+/** What replicas agree on: the keys, and what became of the last commands, each applied once. */
+export class FakeTable {
+  readonly rows = new Map<string, Row>();
+  /** How often each command took effect, by request id: all that this file is about. */
+  readonly effects = new Map<string, number>();
+  revision = 0;
+  sequence = 0;
+  readonly #windowSize: number;
+  readonly #outcomes = new Map<string, { sequence: number; result: CommandResult }>();
+
+  constructor(window = windowSize) {
+    this.#windowSize = window;
+  }
+
+  apply(request: ClientRequest): ClientResult {
+    if (request.type === "get") return this.#read(request.key, request.metadataOnly);
+    const known = this.#outcomes.get(request.requestId);
+    if (known !== undefined) return known.result;
+    if (this.sequence - request.floor > this.#windowSize) return { type: "expired" };
+    const result = request.type === "put" ? this.#put(request) : this.#delete(request.key);
+    this.effects.set(request.requestId, (this.effects.get(request.requestId) ?? 0) + 1);
+    this.sequence += 1;
+    this.#outcomes.set(request.requestId, { sequence: this.sequence, result });
+    this.#forget();
+    return result;
+  }
+
+  /** Others write so many commands, through other edges. */
+  pass(commands: number): void {
+    this.sequence += commands;
+    this.#forget();
+  }
+
+  #read(key: string, metadataOnly: boolean): ClientResult {
+    const row = this.rows.get(key);
+    if (row === undefined) return { type: "absent", revision: this.revision };
+    const size = row.value.byteLength;
+    return { type: "value", ...row, size, value: metadataOnly ? null : row.value };
+  }
+
+  #put({ key, value, contentType }: Command & { type: "put" }): CommandResult {
+    const old = this.rows.get(key);
+    const modRevision = ++this.revision;
+    this.rows.set(key, {
+      value,
+      contentType,
+      createRevision: old?.createRevision ?? modRevision,
+      modRevision,
+      version: (old?.version ?? 0) + 1,
+    });
+    return { type: "put", created: old === undefined, revision: modRevision };
+  }
+
+  #delete(key: string): CommandResult {
+    const deleted = this.rows.delete(key);
+    if (deleted) this.revision += 1;
+    return { type: "deleted", deleted, revision: this.revision };
+  }
+
+  #forget(): void {
+    for (const [requestId, { sequence }] of this.#outcomes) {
+      if (sequence <= this.sequence - this.#windowSize) this.#outcomes.delete(requestId);
+    }
+  }
+}
+
+/** What a replica does with a request, in the words of a story. */
+export type Act =
+  | "leads"
+  | "follows"
+  | `follows ${string}`
+  | "is dead"
+  | "hangs"
+  | "drops"
+  | "is unsure"
+  | "expires"
+  | "applies, then breaks"
+  | "applies, then hangs"
+  | "applies, then is unsure"
+  /** The request was on its way: it is carried out although nobody waits for it any more. */
+  | `hangs, and applies after ${number} ms`
+  | "refuses"
+  | "babbles"
+  | "says nothing";
+
+/** A request as a replica got it. */
+export interface Call {
+  readonly replica: string;
+  readonly request: ClientRequest;
+}
+
+/** A replica that is called, and how the edge asks for its object. */
+interface Got {
+  readonly name: string;
+  readonly locationHint: string | undefined;
+  readonly maxRetries: number | undefined;
+}
+
+/**
+ * The replicas of one namespace as the edge sees them: each follows a script, and those that lead
+ * share one table. It knows nothing of Raft.
+ */
+export class FakeGroup {
+  readonly namespace: string;
+  readonly table: FakeTable;
+  readonly calls: Call[] = [];
+  readonly pokes: string[] = [];
+  readonly got: Got[] = [];
+  /** What replicas say of themselves; those without an entry cannot be reached. */
+  readonly statuses = new Map<string, StatusResult | "hangs">();
+  /** How long a request is on its way before a replica acts on it. */
+  latencyMs = 0;
+  /** Decides in place of the scripts. */
+  choose: ((replica: string) => Act) | null = null;
+  readonly #scripts = new Map<string, Act[]>();
+
+  constructor(namespace: string, table = new FakeTable()) {
+    this.namespace = namespace;
+    this.table = table;
+  }
+
+  /** What a replica does with one request after another; it goes on with the last for ever. */
+  script(replica: string, ...acts: Act[]): this {
+    this.#scripts.set(replica, acts);
+    return this;
+  }
+
+  /** The replicas in the order in which they were asked. */
+  get asked(): string {
+    return this.calls.map(({ replica }) => replica).join(" ");
+  }
+
+  /** The environment of an edge whose settings name `replicas` of them. */
+  env(replicas = 3, regions = "local"): EdgeBindings {
+    const REPLICA = {
+      idFromName: (name: string) => name,
+      get: (name: string, options?: DurableObjectNamespaceGetDurableObjectOptions) => {
+        const { locationHint, retry } = options ?? {};
+        this.got.push({ name, locationHint, maxRetries: retry?.maxRetries });
+        return { fetch: (url: string, init: RequestInit) => this.#fetch(name, url, init) };
+      },
+    };
+    return {
+      REPLICAS: String(replicas),
+      REGIONS: regions,
+      HEARTBEAT_MS: "50",
+      ELECTION_MIN_MS: "150",
+      ELECTION_MAX_MS: "300",
+      REPLICA: REPLICA as unknown as DurableObjectNamespace,
+    };
+  }
+
+  async #fetch(name: string, url: string, init: RequestInit): Promise<Response> {
+    const [namespace, id = ""] = name.split("/");
+    if (namespace !== this.namespace) throw new Error(`${name} is not of ${this.namespace}`);
+    const signal = init.signal ?? new AbortController().signal;
+    const path = `${init.method} ${new URL(url).pathname}`;
+    switch (path) {
+      case `POST ${clientPath}`: {
+        const { version, requests } = fromBytes<ClientBatch>(init.body as ArrayBuffer);
+        if (version !== clientProtocolVersion) return new Response("version?", { status: 400 });
+        return this.#client(id, requests, signal);
+      }
+      case `POST ${pokePath}`:
+        this.pokes.push(id);
+        return this.#status(id, signal);
+      case `GET ${statusPath}`:
+        return this.#status(id, signal);
+      default:
+        throw new Error(`a replica has no ${path}`);
+    }
+  }
+
+  async #client(
+    id: string,
+    requests: readonly ClientRequest[],
+    signal: AbortSignal,
+  ): Promise<Response> {
+    for (const request of requests) this.calls.push({ replica: id, request });
+    await passed(this.latencyMs, signal);
+    const script = this.#scripts.get(id) ?? [];
+    const act =
+      this.choose?.(id) ?? (script.length > 1 ? script.shift() : script[0]) ?? ("is dead" as const);
+    const apply = (): ClientResult[] => requests.map((request) => this.table.apply(request));
+    const answer = (results: ClientResult[], role = "leader"): Response => {
+      const batch: ClientBatchResult = {
+        version: clientProtocolVersion,
+        results,
+        servedBy: { replica: id, region: "local", role, term: 1 },
+        sequence: this.table.sequence,
+      };
+      return new Response(toBytes(batch));
+    };
+    const all = (result: ClientResult): ClientResult[] => requests.map(() => result);
+    switch (act) {
+      case "leads":
+        return answer(apply());
+      case "follows":
+        return answer(all({ type: "notLeader", leader: null }), "follower");
+      case "is dead":
+        throw new Error(`replica ${id} is dead`);
+      case "hangs":
+        return hang(signal);
+      case "drops":
+        return answer(all({ type: "dropped" }));
+      case "is unsure":
+        return answer(all({ type: "unknown" }));
+      case "expires":
+        return answer(all({ type: "expired" }));
+      case "applies, then breaks":
+        apply();
+        throw new Error("Network connection lost.");
+      case "applies, then hangs":
+        apply();
+        return hang(signal);
+      case "applies, then is unsure":
+        apply();
+        return answer(all({ type: "unknown" }));
+      case "refuses":
+        return new Response("unknown client version", { status: 400 });
+      case "babbles":
+        return new Response("<html>");
+      case "says nothing":
+        return answer([]);
+      default: {
+        const [, leader] = /^follows (.+)$/.exec(act) ?? [];
+        if (leader !== undefined) return answer(all({ type: "notLeader", leader }), "follower");
+        setTimeout(apply, Number.parseInt(act.slice("hangs, and applies after ".length), 10));
+        return hang(signal);
+      }
+    }
+  }
+
+  async #status(id: string, signal: AbortSignal): Promise<Response> {
+    const status = this.statuses.get(id);
+    if (status === undefined) throw new Error(`replica ${id} is dead`);
+    return status === "hangs" ? hang(signal) : new Response(toBytes(status));
+  }
+}
+
+function hang(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop);
+  });
+}
+
+async function passed(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms === 0) return;
+  await Promise.race([new Promise((resolve) => setTimeout(resolve, ms)), hang(signal)]);
+}

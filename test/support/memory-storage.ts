@@ -1,0 +1,263 @@
+import { type MachineState, initialState } from "../../src/kv/state-machine.ts";
+import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
+import type { KvTable, Row } from "../../src/kv/table.ts";
+import type { Persist } from "../../src/raft/io.ts";
+import type { LogReader } from "../../src/raft/log.ts";
+import {
+  type Entry,
+  type EntryId,
+  type HardState,
+  type LogIndex,
+  type Term,
+  asTerm,
+  zeroEntryId,
+} from "../../src/raft/types.ts";
+import type { Storage } from "../../src/replica/ports.ts";
+
+/** What a disk holds. */
+interface Content {
+  hardState: HardState;
+  entries: Entry[];
+  rows: Map<string, Row>;
+  machine: MachineState;
+  /** One element a turn that made any, as the replica's SQLite table has one row. */
+  records: { readonly sequence: number; readonly records: readonly RequestRecord[] }[];
+}
+
+type Write = (content: Content) => void;
+
+interface DiskOptions {
+  /** Decides when a finished turn becomes durable. At once, but never in the same turn, by default. */
+  readonly later?: (work: () => void) => void;
+}
+
+/** A disk in memory. It outlives the instances that run on it, and holds only what became durable. */
+export class MemoryDisk {
+  readonly #later: (work: () => void) => void;
+  #durable: Content = {
+    hardState: { term: asTerm(0), vote: null },
+    entries: [],
+    rows: new Map(),
+    machine: initialState,
+    records: [],
+  };
+  #newest: MemoryStorage | null = null;
+
+  constructor({ later = queueMicrotask }: DiskOptions = {}) {
+    this.#later = later;
+  }
+
+  /** What a crash of everything would leave of the log. */
+  get durableEntries(): readonly Entry[] {
+    return this.#durable.entries;
+  }
+
+  /** What a crash of everything would leave of term and vote. */
+  get durableHardState(): HardState {
+    return this.#durable.hardState;
+  }
+
+  /**
+   * Starts an instance, which sees what is durable. The instance before it can make nothing durable from then on. It is not
+   * told: if its code still runs it is a zombie, as an old instance of a Durable Object may be.
+   */
+  open(): MemoryStorage {
+    this.#newest?.crash();
+    this.#newest = new MemoryStorage(copyOf(this.#durable), {
+      later: this.#later,
+      commit: (writes) => {
+        for (const write of writes) write(this.#durable);
+      },
+    });
+    return this.#newest;
+  }
+}
+
+interface DiskPort {
+  readonly later: (work: () => void) => void;
+  readonly commit: (writes: readonly Write[]) => void;
+}
+
+/**
+ * The Storage port in memory, as one instance sees it: reads see what was written, and a crash leaves what became durable. What is
+ * written in one turn becomes durable together, and turns in their order.
+ */
+export class MemoryStorage implements Storage {
+  readonly log: LogReader;
+  readonly table: KvTable;
+  readonly #content: Content;
+  readonly #disk: DiskPort;
+  /** The turn under way. */
+  #turn: Write[] = [];
+  /** Turns that are over, in their order, each waiting to become durable. */
+  #waiting: (readonly Write[])[] = [];
+  /** How many turns have written something, and how many of these are durable. */
+  #begun = 0;
+  #durable = 0;
+  #waits: { readonly upTo: number; readonly resolve: () => void }[] = [];
+  #isHeld = false;
+  #isGone = false;
+  #failure: unknown = null;
+
+  constructor(content: Content, disk: DiskPort) {
+    this.#content = content;
+    this.#disk = disk;
+    this.log = new MemoryLog(content);
+    this.table = {
+      get: (key) => content.rows.get(key) ?? null,
+      put: (key, row) => this.#write(({ rows }) => rows.set(key, row)),
+      delete: (key) => this.#write(({ rows }) => rows.delete(key)),
+    };
+  }
+
+  get hardState(): HardState {
+    return this.#content.hardState;
+  }
+
+  get machineState(): MachineState {
+    return this.#content.machine;
+  }
+
+  /** Whether this instance has lost the disk, by a crash or to a newer instance. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Turns that are not durable yet, the one under way included. */
+  get pendingTurns(): number {
+    return this.#begun - this.#durable;
+  }
+
+  persist({ hardState, truncateFrom, entries }: Persist): void {
+    this.#write((content) => {
+      if (hardState !== null) content.hardState = hardState;
+      if (truncateFrom !== null) {
+        content.entries = content.entries.filter(({ index }) => index < truncateFrom);
+      }
+      content.entries.push(...entries);
+    });
+  }
+
+  *requestRecords(): Iterable<RequestRecord> {
+    for (const { records } of this.#content.records) yield* records;
+  }
+
+  saveMachine(state: MachineState, records: readonly RequestRecord[]): void {
+    this.#write((content) => {
+      content.machine = state;
+      content.records.push({ sequence: state.sequence, records });
+      // Few at a time, as the replica's SQLite storage does it: what is left over must do no harm.
+      for (let forgotten = 0; forgotten < 2; forgotten++) {
+        if (content.records[0]!.sequence <= state.sequence - windowSize) content.records.shift();
+      }
+    });
+  }
+
+  async durable(): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
+    await this.gate();
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** The output gate: resolves when all that has been written so far is durable. What leaves the replica waits for it. */
+  gate(): Promise<void> {
+    const upTo = this.#begun;
+    if (upTo <= this.#durable) return Promise.resolve();
+    return new Promise((resolve) => this.#waits.push({ upTo, resolve }));
+  }
+
+  /** Ends the turn. Happens by itself before the next microtask; a simulator that has no microtasks between events calls it. */
+  endTurn(): void {
+    if (this.#turn.length === 0) return;
+    this.#waiting.push(this.#turn);
+    this.#turn = [];
+    if (!this.#isHeld) this.#disk.later(() => !this.#isHeld && this.flush(1));
+  }
+
+  /** From now on turns become durable only by `flush` or `release`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.endTurn();
+    this.flush();
+  }
+
+  /** Makes the oldest waiting turns durable. */
+  flush(turns = Number.POSITIVE_INFINITY): void {
+    if (this.#isGone) return;
+    for (const writes of this.#waiting.splice(0, turns)) {
+      this.#disk.commit(writes);
+      this.#durable++;
+    }
+    const done = this.#waits.filter(({ upTo }) => upTo <= this.#durable);
+    this.#waits = this.#waits.filter(({ upTo }) => upTo > this.#durable);
+    for (const { resolve } of done) resolve();
+  }
+
+  /** From now on `durable` rejects. */
+  fail(error: unknown): void {
+    this.#failure = error;
+  }
+
+  /**
+   * The instance loses the disk. Of the turns that are over and not durable the oldest `survivors` are kept, the others and the
+   * turn under way are lost. Whatever it writes afterwards, only it will see, and `durable` never resolves.
+   */
+  crash(survivors = 0): void {
+    if (survivors > 0) this.flush(survivors);
+    this.#isGone = true;
+  }
+
+  #write(write: Write): void {
+    write(this.#content);
+    if (this.#turn.length === 0) {
+      this.#begun++;
+      queueMicrotask(() => this.endTurn());
+    }
+    this.#turn.push(write);
+  }
+}
+
+class MemoryLog implements LogReader {
+  readonly base: EntryId = zeroEntryId;
+  readonly #content: Content;
+
+  constructor(content: Content) {
+    this.#content = content;
+  }
+
+  get last(): EntryId {
+    const last = this.#content.entries.at(-1);
+    return last === undefined ? this.base : { term: last.term, index: last.index };
+  }
+
+  termAt(index: LogIndex): Term {
+    if (index === this.base.index) return this.base.term;
+    const entry = this.#content.entries[index - 1];
+    if (entry === undefined) throw new Error(`the log has no entry ${index}`);
+    return entry.term;
+  }
+
+  slice(from: LogIndex, to: LogIndex, maxBytes: number): Entry[] {
+    const found: Entry[] = [];
+    let bytes = 0;
+    for (const entry of this.#content.entries.slice(from - 1, to)) {
+      bytes += entry.data.byteLength;
+      if (found.length > 0 && bytes > maxBytes) break;
+      found.push(entry);
+    }
+    return found;
+  }
+}
+
+function copyOf(content: Content): Content {
+  return {
+    ...content,
+    entries: [...content.entries],
+    rows: new Map(content.rows),
+    records: [...content.records],
+  };
+}

@@ -1,0 +1,96 @@
+import type { RequestId } from "../../src/raft/io.ts";
+import { majority } from "../../src/raft/quorum.ts";
+import type { LogIndex, NodeId } from "../../src/raft/types.ts";
+import { type Invariants, check } from "./invariants.ts";
+import type { StepRecord, TestReplica } from "./test-replica.ts";
+
+interface Open {
+  readonly type: "proposal" | "read";
+  readonly node: NodeId;
+  /** How much was committed anywhere when the request was made, and when that was. */
+  readonly floor: number;
+  readonly moment: number;
+}
+
+/** Watches that every proposal and every read ends, once, and as the truth is. */
+export class Requests {
+  readonly #invariants: Invariants;
+  readonly #open = new Map<RequestId, Open>();
+  /** Proposals that were said to have had no effect. */
+  readonly #void = new Set<RequestId>();
+  #lastId = 0;
+
+  constructor(invariants: Invariants) {
+    this.#invariants = invariants;
+  }
+
+  get open(): readonly RequestId[] {
+    return [...this.#open.keys()];
+  }
+
+  make(type: Open["type"], { id }: TestReplica): RequestId {
+    this.#lastId++;
+    const { committed, now } = this.#invariants;
+    this.#open.set(this.#lastId, { type, node: id, floor: committed.length, moment: now });
+    return this.#lastId;
+  }
+
+  stepped({ replica, output }: StepRecord): void {
+    for (const { id, index } of output.done) {
+      this.#end(id, "proposal", replica);
+      const entry = output.apply.find((each) => each.index === index);
+      const isIt = entry !== undefined && idIn(entry.data) === id;
+      check(isIt, "done", () => `#${id} ended as done at ${index}, which is not its entry`);
+    }
+    for (const { id, index } of output.reads) {
+      this.#isLinearizable(id, index, this.#end(id, "read", replica), replica);
+    }
+    for (const { id, reason } of output.failed) {
+      this.#end(id, null, replica);
+      if (reason !== "unknown") this.#void.add(id);
+    }
+  }
+
+  /** The host has died: nobody waits for its requests any more. */
+  crashed({ id }: TestReplica): void {
+    for (const [request, { node }] of this.#open) if (node === id) this.#open.delete(request);
+  }
+
+  /** A request commits at most once, and never after it was said to have failed. */
+  checkCommitted(newest = Infinity): void {
+    const committed = this.#invariants.committed.slice(-newest);
+    const ids = committed.filter(({ data }) => data.byteLength > 0).map(({ data }) => idIn(data));
+    check(new Set(ids).size === ids.length, "at most once", () => `committed ${ids.join(" ")}`);
+    const lies = ids.filter((id) => this.#void.has(id));
+    check(lies.length === 0, "failed means failed", () => `#${lies.join(" #")} failed and committed`);
+  }
+
+  #isLinearizable(id: RequestId, index: LogIndex, { floor, moment }: Open, replica: TestReplica): void {
+    const { log } = replica.raft;
+    const says = (what: string) => (): string => `#${id} is read at ${index}, but ${what}`;
+    check(index >= floor, "linearizable reads", says(`${floor} was committed before`));
+    check(index <= log.commitIndex, "linearizable reads", says(`only ${log.commitIndex} is committed`));
+    const followers = this.#invariants.followersSince(replica, moment);
+    const isConfirmed = followers >= majority(replica.config.voters.length);
+    check(isConfirmed, "linearizable reads", says(`only ${followers} have followed since it began`));
+  }
+
+  #end(id: RequestId, type: Open["type"] | null, replica: TestReplica): Open {
+    const open = this.#open.get(id);
+    const isRight = open !== undefined && open.node === replica.id && (type ?? open.type) === open.type;
+    check(isRight, "ends once", () => `#${id} ended again, or not where or as what it began`);
+    this.#open.delete(id);
+    return open!;
+  }
+}
+
+/** Data that names its proposal, so that an entry can be told from any other. */
+export function dataOf(id: RequestId, padding: number): Uint8Array {
+  const data = new Uint8Array(4 + padding);
+  new DataView(data.buffer).setUint32(0, id);
+  return data;
+}
+
+/** 0 for an entry without data, which no proposal made. */
+const idIn = (data: Uint8Array): RequestId =>
+  data.byteLength === 0 ? 0 : new DataView(data.buffer, data.byteOffset).getUint32(0);

@@ -1,0 +1,55 @@
+import type { NodeId } from "../../src/raft/types.ts";
+import { LoneReplica, type Start } from "./test-replica.ts";
+
+/** Lone replicas n1 in a given role. `start.term` is the term before the one they stand in or lead. */
+
+/** Follows n2 in the term it starts with, having heard from it just now. */
+export function follower(start: Start = {}): LoneReplica {
+  const n1 = new LoneReplica("n1", { term: 1, ...start });
+  const { term } = n1.raft;
+  n1.receive(`n2->n1 appendEntriesRequest t${term} prev 0/0 commit 0`);
+  return n1;
+}
+
+export function preCandidate(start: Start = {}): LoneReplica {
+  const n1 = new LoneReplica("n1", start);
+  n1.campaign();
+  return n1;
+}
+
+export function candidate(start: Start = {}): LoneReplica {
+  const n1 = preCandidate(start);
+  const term = n1.raft.term + 1;
+  for (const from of othersOf(n1)) n1.receive(`${from}->n1 preVoteResponse t${term} granted`);
+  return n1;
+}
+
+export function leader(start: Start = {}): LoneReplica {
+  const n1 = candidate(start);
+  const { term } = n1.raft;
+  for (const from of othersOf(n1)) n1.receive(`${from}->n1 requestVoteResponse t${term} granted`);
+  return n1;
+}
+
+/** A leader whose first entry all others hold, so that it is committed and applied. */
+export function settledLeader(start: Start = {}): LoneReplica {
+  const n1 = leader(start);
+  acceptAll(n1, n1.raft.log.last.index);
+  return n1;
+}
+
+/** All others, or those given, accept what `replica` has sent up to `index`. */
+export function acceptAll(
+  replica: LoneReplica,
+  index: number,
+  nodes: readonly NodeId[] = othersOf(replica),
+): string[] {
+  const { term } = replica.raft;
+  return nodes.flatMap((from) =>
+    replica.receive(`${from}->n1 appendEntriesResponse t${term} match ${index}`),
+  );
+}
+
+export function othersOf({ config }: LoneReplica): NodeId[] {
+  return config.voters.filter((voter) => voter !== config.id);
+}

@@ -1,0 +1,272 @@
+import type { RaftConfig } from "../../src/raft/config.ts";
+import { describeOutput } from "../../src/raft/describe.ts";
+import type { Input, Output, Proposal, RequestId } from "../../src/raft/io.ts";
+import type { Message } from "../../src/raft/messages.ts";
+import { Raft } from "../../src/raft/raft.ts";
+import {
+  type Entry,
+  type LogIndex,
+  type NodeId,
+  type Role,
+  type Term,
+  asIndex,
+  asTerm,
+} from "../../src/raft/types.ts";
+import { MemoryLog, MemoryStorage } from "./memory-log.ts";
+import { id, logOfTerms, message } from "./notation.ts";
+import { testConfig } from "./test-config.ts";
+
+/** An input without its time, which the replica adds. */
+export type TimelessInput = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
+
+/** One step of the core, as seen from outside. */
+export interface StepRecord {
+  readonly replica: TestReplica;
+  readonly input: Input;
+  readonly output: Output;
+  /** What the replica was before. */
+  readonly before: { readonly role: Role; readonly term: Term; readonly leader: NodeId | null };
+  /** Whether the host gave the input by itself: what was written became durable, or what was handed out is applied. */
+  readonly automatic: boolean;
+}
+
+/** What a replica stands in: its clock, its network, and whoever watches. */
+export interface Surroundings {
+  nowMs(): number;
+  send(message: Message): void;
+  observe(step: StepRecord): void;
+}
+
+interface Held {
+  readonly batch: number;
+  readonly message: Message;
+}
+
+/**
+ * Hosts one core as the driver does, on a disk that loses what is not durable: sends, writes, holds `sendAfterPersist` back until
+ * everything written before is durable, and applies. A fast disk and a fast machine do their part within the step; slow ones wait
+ * to be told.
+ */
+export class TestReplica {
+  readonly config: RaftConfig;
+  readonly storage: MemoryStorage;
+  fastDisk = true;
+  fastMachine = true;
+  /** Everything this replica's state machine was ever given, the same entry again after a crash included. */
+  readonly applied: Entry[] = [];
+  readonly #surroundings: Surroundings;
+  #raft: Raft | null = null;
+  #held: Held[] = [];
+  #reportedBatch = 0;
+  #applying: readonly Entry[] = [];
+  /** What the call under way has put out so far, as text. */
+  #lines: string[] = [];
+
+  constructor(config: RaftConfig, storage: MemoryStorage, surroundings: Surroundings) {
+    this.config = config;
+    this.storage = storage;
+    this.#surroundings = surroundings;
+    this.boot();
+  }
+
+  get id(): NodeId {
+    return this.config.id;
+  }
+
+  get isUp(): boolean {
+    return this.#raft !== null;
+  }
+
+  get raft(): Raft {
+    if (this.#raft === null) throw new Error(`${this.id} is down`);
+    return this.#raft;
+  }
+
+  /** Messages that wait for the disk. */
+  get held(): readonly Message[] {
+    return this.#held.map((held) => held.message);
+  }
+
+  /** Whether entries are with the state machine. */
+  get isApplying(): boolean {
+    return this.#applying.length > 0;
+  }
+
+  /** The entry that lies `ahead` places into what is with the state machine, or its last one. */
+  nextToApply(ahead: number): LogIndex | undefined {
+    return this.#applying[Math.min(ahead, this.#applying.length - 1)]?.index;
+  }
+
+  get reportedBatch(): number {
+    return this.#reportedBatch;
+  }
+
+  boot(seed: number = this.config.seed): void {
+    const config = { ...this.config, seed };
+    this.#raft = new Raft(config, this.storage.persisted, this.#surroundings.nowMs());
+  }
+
+  /** Memory and undurable writes are gone, and the messages that waited for them. */
+  crash(): void {
+    this.storage.crash();
+    this.#raft = null;
+    this.#held = [];
+    this.#reportedBatch = 0;
+    this.#applying = [];
+  }
+
+  /** Gives the core an input and carries its output out. Returns all that came out of it, one line an effect. */
+  step(input: TimelessInput): string[] {
+    this.#lines = [];
+    this.#step(input, false);
+    return this.#lines;
+  }
+
+  receive(received: Message | string): string[] {
+    const parsed = typeof received === "string" ? message(received) : received;
+    return this.step({ type: "receive", message: parsed });
+  }
+
+  time(): string[] {
+    return this.step({ type: "time" });
+  }
+
+  campaign(): string[] {
+    return this.step({ type: "campaign" });
+  }
+
+  read(requestId: RequestId): string[] {
+    return this.step({ type: "read", id: requestId });
+  }
+
+  /** Proposes one entry per id, of `size` bytes each. */
+  propose(ids: readonly RequestId[], size?: number): string[] {
+    return this.step({ type: "propose", proposals: ids.map((each) => proposal(each, size)) });
+  }
+
+  unreachable(node: NodeId): string[] {
+    return this.step({ type: "unreachable", node });
+  }
+
+  /** Makes what was written up to `batch` durable, opens the gate for what waited for it, and tells the core. */
+  sync(batch: number = this.storage.writtenBatch): string[] {
+    this.makeDurable(batch);
+    return this.reportDurable();
+  }
+
+  /** The same without telling the core, which learns of it later. */
+  makeDurable(batch: number = this.storage.writtenBatch): void {
+    this.storage.sync(batch);
+    this.openGate();
+  }
+
+  openGate(): void {
+    const { durableBatch } = this.storage;
+    const open = this.#held.filter((held) => held.batch <= durableBatch);
+    this.#held = this.#held.filter((held) => held.batch > durableBatch);
+    for (const held of open) this.#surroundings.send(held.message);
+  }
+
+  reportDurable(): string[] {
+    this.#lines = [];
+    this.#reportDurable(false);
+    return this.#lines;
+  }
+
+  /** The state machine has applied what it holds, up to `index`. */
+  finishApplying(index?: LogIndex): string[] {
+    this.#lines = [];
+    this.#finishApplying(false, index);
+    return this.#lines;
+  }
+
+  #step(input: TimelessInput, automatic: boolean): void {
+    const { raft } = this;
+    const before = { role: raft.role, term: raft.term, leader: raft.leader };
+    const timed: Input = { ...input, nowMs: this.#surroundings.nowMs() };
+    const output = raft.step(timed);
+    this.#lines.push(...describeOutput(output));
+    for (const each of output.sendNow) this.#surroundings.send(each);
+    if (output.persist !== null) this.storage.persist(output.persist);
+    const batch = this.storage.writtenBatch;
+    this.#held.push(...output.sendAfterPersist.map((each) => ({ batch, message: each })));
+    if (output.apply.length > 0) this.#applying = output.apply;
+    this.#surroundings.observe({ replica: this, input: timed, output, before, automatic });
+    this.#carryOn();
+  }
+
+  #carryOn(): void {
+    if (this.fastDisk) {
+      this.makeDurable();
+      if (this.#reportedBatch < this.storage.durableBatch) this.#reportDurable(true);
+    } else {
+      this.openGate();
+    }
+    if (this.fastMachine && this.isApplying) this.#finishApplying(true);
+  }
+
+  #reportDurable(automatic: boolean): void {
+    this.#reportedBatch = this.storage.durableBatch;
+    this.#step({ type: "persisted", batch: this.#reportedBatch }, automatic);
+  }
+
+  #finishApplying(automatic: boolean, to?: LogIndex): void {
+    const done = this.#applying.filter((entry) => to === undefined || entry.index <= to);
+    const last = done.at(-1);
+    if (last === undefined) throw new Error(`${this.id} has nothing to apply`);
+    this.#applying = this.#applying.slice(done.length);
+    this.applied.push(...done);
+    this.storage.saveApplied(last.index);
+    this.#step({ type: "applied", index: last.index }, automatic);
+  }
+}
+
+export function proposal(requestId: RequestId, size?: number): Proposal {
+  const data =
+    size === undefined ? new TextEncoder().encode(`#${requestId}`) : new Uint8Array(size);
+  return { id: requestId, data };
+}
+
+/** What a replica in a test starts with; all of it may be left out. */
+export interface Start extends Partial<RaftConfig> {
+  readonly term?: number;
+  readonly vote?: NodeId;
+  /** The terms of the entries after `base`. */
+  readonly log?: readonly number[];
+  readonly base?: string;
+  readonly applied?: number;
+}
+
+export function storageOf({ term = 0, vote, log = [], base = "0/0", applied }: Start): MemoryStorage {
+  const baseId = id(base);
+  return new MemoryStorage({
+    hardState: { term: asTerm(term), vote: vote ?? null },
+    log: new MemoryLog(logOfTerms(log, baseId.index), baseId),
+    appliedIndex: asIndex(applied ?? baseId.index),
+  });
+}
+
+/** A replica without a network, for tests that speak for the others. Its clock stands where the test puts it. */
+export class LoneReplica extends TestReplica {
+  readonly clock: { nowMs: number };
+  readonly sent: Message[];
+
+  constructor(name: NodeId, start: Start = {}) {
+    const { term, vote, log, base, applied, ...settings } = start;
+    const clock = { nowMs: 0 };
+    const sent: Message[] = [];
+    super(testConfig(name, settings), storageOf(start), {
+      nowMs: () => clock.nowMs,
+      send: (each) => sent.push(each),
+      observe: () => {},
+    });
+    this.clock = clock;
+    this.sent = sent;
+  }
+
+  /** Moves the clock and tells the core. */
+  wait(ms: number): string[] {
+    this.clock.nowMs += ms;
+    return this.time();
+  }
+}
