@@ -12,6 +12,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/replica/**", "test/cluster/**"],
           maxWorkers: "100%",
+          // A bound for what hangs; a busy machine must not fail a test.
+          testTimeout: 60_000,
         },
       },
       {
@@ -32,6 +34,8 @@ export default defineConfig({
           name: "workerd",
           include: ["test/replica/**/*.test.ts"],
           sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -73,9 +73,14 @@ export class Forwarder {
     let floor = known.sequence;
     let isAmbiguous = false;
     let reason: "no_leader" | "overloaded" = "no_leader";
-    while (this.#remainingMs() > 0) {
+    let slowestMs = 0;
+    // While surely nothing has happened, no write is begun that the deadline would likely cut off:
+    // it would turn "not applied" into "unknown".
+    while (this.#remainingMs() > (isAmbiguous || !isWrite(make) ? 0 : slowestMs)) {
       const id = search.candidate;
+      const startMs = Date.now();
       const { result, servedBy, sequence } = await this.#attempt(id, make(floor));
+      slowestMs = Math.max(slowestMs, Date.now() - startMs);
       if (isDefinite(result)) {
         cache.note(this.#namespace, id, sequence);
         return { type: "answered", result, servedBy };

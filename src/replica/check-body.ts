@@ -22,7 +22,8 @@ export function asPeerRequest(body: unknown): PeerRequest {
   require(version === peerProtocolVersion, `unknown peer version ${String(version)}`);
   require([namespace, from, to].every(isText), "namespace, from and to must be texts");
   require(Array.isArray(members) && Array.isArray(messages), "members and messages must be lists");
-  for (const member of members as unknown[]) require(isText(asFields(member)["id"]), "no member id");
+  for (const member of members as unknown[])
+    require(isText(asFields(member)["id"]), "no member id");
   return body as PeerRequest;
 }
 

@@ -88,7 +88,9 @@ export class FetchPeers implements Peers {
       const bytes = await response.arrayBuffer();
       if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);
       const { version, messages: answer } = fromBytes<PeerResponse>(bytes);
-      if (version !== peerProtocolVersion) throw new Error(`replica ${to} answered in version ${version}`);
+      if (version !== peerProtocolVersion) {
+        throw new Error(`replica ${to} answered in version ${String(version)}`);
+      }
       return answer;
     } finally {
       // A timer that outlives its call, as that of AbortSignal.timeout does, keeps the object in memory, and billed.

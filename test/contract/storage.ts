@@ -8,13 +8,19 @@ import type { Storage } from "../../src/replica/ports.ts";
 
 /** One replica's disk, as the contract needs it. */
 export interface ContractDisk {
-  /** Starts an instance on what is durable and works with it. What the work wrote is durable in the end. */
+  /**
+   * Starts an instance on what is durable and works with it. What the work wrote is durable in the
+   * end.
+   */
   run<T>(work: (storage: Storage) => T | Promise<T>): Promise<T>;
   /** The same, but the instance dies in the very turn in which the work ends. */
   crash(work: (storage: Storage) => void | Promise<void>): Promise<void>;
 }
 
-/** What every implementation of the Storage port must do. `newDisk` gives a disk that was never used. */
+/**
+ * What every implementation of the Storage port must do. `newDisk` gives a disk that was never
+ * used.
+ */
 export function describeStorage(name: string, newDisk: () => ContractDisk): void {
   describe(`The Storage port on ${name}`, () => {
     describe("hard state", () => describeHardState(newDisk));
@@ -147,16 +153,25 @@ function describeLog(newDisk: () => ContractDisk): void {
       await expectLog(disk, six.slice(0, from - 1));
     });
 
-    test.each([6, 5, 4, 3, 2, 1])("from %i on and gone on from there in a newer term", async (from) => {
-      const disk = await diskWith(six, batches);
-      const entries = run(7, from, from + 2);
-      await disk.run((storage) => storage.persist({ ...nothing, truncateFrom: asIndex(from), entries }));
-      await expectLog(disk, [...six.slice(0, from - 1), ...entries]);
-    });
+    test.each([6, 5, 4, 3, 2, 1])(
+      "from %i on and gone on from there in a newer term",
+      async (from) => {
+        const disk = await diskWith(six, batches);
+        const entries = run(7, from, from + 2);
+        await disk.run((storage) =>
+          storage.persist({ ...nothing, truncateFrom: asIndex(from), entries }),
+        );
+        await expectLog(disk, [...six.slice(0, from - 1), ...entries]);
+      },
+    );
 
     test("and cut again, each time after it has grown", async () => {
       const disk = await diskWith(six, batches);
-      for (const [term, from] of [[7, 5], [8, 6], [9, 3]] as const) {
+      for (const [term, from] of [
+        [7, 5],
+        [8, 6],
+        [9, 3],
+      ] as const) {
         await disk.run((storage) =>
           storage.persist({
             ...nothing,
@@ -187,7 +202,9 @@ function describeLog(newDisk: () => ContractDisk): void {
 
   test("takes a thousand entries at once and finds each", async () => {
     const disk = newDisk();
-    const entries = Array.from({ length: 1000 }, (_, i) => run(1 + Math.floor(i / 7), i + 1, i + 1)).flat();
+    const entries = Array.from({ length: 1000 }, (_, i) =>
+      run(1 + Math.floor(i / 7), i + 1, i + 1),
+    ).flat();
     await disk.run((storage) => storage.persist({ ...nothing, entries }));
     await expectLog(disk, entries);
   });
@@ -249,7 +266,7 @@ function describeTable(newDisk: () => ContractDisk): void {
 
   test("a content type may be null, and may be empty", async () => {
     const disk = newDisk();
-    const contentTypes = [null, "", "text/plain; charset=\"utf-8\""];
+    const contentTypes = [null, "", 'text/plain; charset="utf-8"'];
     await disk.run(({ table }) =>
       contentTypes.forEach((contentType, i) => table.put(`${i}`, { ...row, contentType })),
     );
@@ -308,7 +325,11 @@ function describeTable(newDisk: () => ContractDisk): void {
     await disk.run(({ table }) => {
       table.delete("a\0b");
       expect(table.get("a\0b")).toBeNull();
-      expect(["a", "a\0", "a\0c"].map((key) => table.get(key) !== null)).toEqual([true, true, true]);
+      expect(["a", "a\0", "a\0c"].map((key) => table.get(key) !== null)).toEqual([
+        true,
+        true,
+        true,
+      ]);
     });
   });
 
@@ -539,14 +560,17 @@ async function saveInTurns(
   perTurn: number,
   after = 0,
 ): Promise<void> {
-  for (let sequence = after; sequence < total; ) {
+  for (let sequence = after; sequence < total;) {
     const records = Array.from({ length: Math.min(perTurn, total - sequence) }, (_, i) => ({
       requestId: `${sequence + i + 1}`,
       sequence: sequence + i + 1,
       result: { type: "put", created: true, revision: sequence + i + 1 } as const,
     }));
     sequence += records.length;
-    storage.saveMachine({ appliedIndex: sequence, revision: sequence, sequence, hash: "" }, records);
+    storage.saveMachine(
+      { appliedIndex: sequence, revision: sequence, sequence, hash: "" },
+      records,
+    );
     // One transaction of everything would do as well, but not show that the turns are told apart.
     if (perTurn > 1) await Promise.resolve();
   }

@@ -22,7 +22,8 @@ function failing(on: "persist" | "saveMachine" | "put"): (storage: Storage) => S
     table: on === "put" ? { ...storage.table, put: fail } : storage.table,
     persist: on === "persist" ? fail : (persist) => storage.persist(persist),
     requestRecords: () => storage.requestRecords(),
-    saveMachine: on === "saveMachine" ? fail : (state, records) => storage.saveMachine(state, records),
+    saveMachine:
+      on === "saveMachine" ? fail : (state, records) => storage.saveMachine(state, records),
     durable: () => storage.durable(),
   });
 }

@@ -2,7 +2,12 @@ import { describe, expect, test } from "vitest";
 import type { Command } from "../../src/kv/command.ts";
 import type { ClientRequest } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
-import { maxBatchBytes, maxBatchRequests, maxKeyBytes, maxValueBytes } from "../../src/protocol/limits.ts";
+import {
+  maxBatchBytes,
+  maxBatchRequests,
+  maxKeyBytes,
+  maxValueBytes,
+} from "../../src/protocol/limits.ts";
 import { asIndex } from "../../src/raft/types.ts";
 import { answerBatch } from "../../src/replica/client-api.ts";
 import { DriverBench, put } from "../support/driver-bench.ts";
@@ -102,7 +107,9 @@ describe("Writes that are too large for one entry are cut into several,", () => 
       bench.driver,
       sizes.map((size, i) => large(`${i}`, size)),
     );
-    expect(results).toEqual(sizes.map((_s, i) => ({ type: "put", created: true, revision: i + 1 })));
+    expect(results).toEqual(
+      sizes.map((_s, i) => ({ type: "put", created: true, revision: i + 1 })),
+    );
     expect(entriesOf(bench)).toEqual(entries);
   });
 

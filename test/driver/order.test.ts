@@ -135,7 +135,9 @@ describe("A follower", () => {
     const vote = { type: "requestVoteRequest", from: "2", to: "1", last: id(0, 0) } as const;
     const answer = bench.driver.receiveCall("2", [{ ...vote, term: id(4, 0).term }]);
     expect(bench.takeTrace()[0]).toBe("persist #1 term 4 vote 2");
-    expect(answer).toEqual([expect.objectContaining({ type: "requestVoteResponse", granted: true })]);
+    expect(answer).toEqual([
+      expect.objectContaining({ type: "requestVoteResponse", granted: true }),
+    ]);
     expect(bench.sent).toEqual([]);
   });
 
@@ -195,7 +197,8 @@ describe("An answer to a call", () => {
     void bench.driver.write([put("a")]);
     bench.takeTrace();
     bench.sent.length = 0;
-    // Replica 3 calls with its acknowledgement, as one that was asked in a call of the leader's own would answer.
+    // Replica 3 calls with its acknowledgement, as one that was asked in a call of the leader's own
+    // would answer.
     const answer = bench.driver.receiveCall("3", [
       {
         type: "appendEntriesResponse",

@@ -62,7 +62,9 @@ describe("A write", () => {
   test("that was sent again gets the first answer, though the key has changed since", async () => {
     const bench = new DriverBench();
     await bench.lead();
-    const answers = [put("1", "a"), put("2", "a"), put("1", "a")].map((c) => bench.driver.write([c]));
+    const answers = [put("1", "a"), put("2", "a"), put("1", "a")].map((c) =>
+      bench.driver.write([c]),
+    );
     bench.accept("2", 4);
     expect((await Promise.all(answers)).flat()).toEqual([
       created(1),
@@ -123,10 +125,13 @@ describe("When the leader steps down", () => {
     await bench.lead();
     const answer = bench.driver.write([put("a")]);
     bench.driver.receiveCall("2", [append({ term: 2, prev: id(1, 2), leaderCommit: 2 })]);
-    // The commit came in the very message that deposed it, so it may be known either way; never twice.
+    // The commit came in the very message that deposed it, so it may be known either way; never
+    // twice.
     expect(["unknown", "put"]).toContain((await answer)[0]!.type);
     const again = [{ ...id(2, 3), type: "command" as const, data: toBytes([put("a")]) }];
-    bench.driver.receiveCall("2", [append({ term: 2, prev: id(1, 2), entries: again, leaderCommit: 3 })]);
+    bench.driver.receiveCall("2", [
+      append({ term: 2, prev: id(1, 2), entries: again, leaderCommit: 3 }),
+    ]);
     expect(bench.storage.table.get("a")?.version).toBe(1);
   });
 });

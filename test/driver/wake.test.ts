@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
 
-/** A wake on an alarm service that writes down what it is asked, as milliseconds after the start. */
+/**
+ * A wake on an alarm service that writes down what it is asked, as milliseconds after the start.
+ */
 class Bench {
   wallMs = 1_000_000;
   readonly set: number[] = [];
@@ -17,9 +19,7 @@ class Bench {
   }
 
   /** A moment in the driver's time, so many milliseconds after the start. */
-  at(ms: number): number {
-    return 1_000_000 + ms;
-  }
+  readonly at = (ms: number): number => 1_000_000 + ms;
 }
 
 describe("Arming", () => {
@@ -50,11 +50,14 @@ describe("Arming", () => {
     expect(set).toEqual([150]);
   });
 
-  test.each([0, -1, -10_000])("for %i ms from now sets it one millisecond ahead, never for the present", (ms) => {
-    const { wake, set, at } = new Bench();
-    wake.arm(at(ms));
-    expect(set).toEqual([1]);
-  });
+  test.each([0, -1, -10_000])(
+    "for %i ms from now sets it one millisecond ahead, never for the present",
+    (ms) => {
+      const { wake, set, at } = new Bench();
+      wake.arm(at(ms));
+      expect(set).toEqual([1]);
+    },
+  );
 
   test("after an alarm that is overdue but may be just late waits for it", () => {
     const bench = new Bench();
@@ -91,13 +94,16 @@ describe("When it rings", () => {
     expect(bench.set).toEqual([150, 400]);
   });
 
-  test.each([150, 149, 0, -1000])("the next one is set for a while from now, if the deadline was %i", (ms) => {
-    const bench = new Bench();
-    bench.wake.arm(bench.at(150));
-    bench.wallMs += 150;
-    bench.wake.rang(bench.at(ms), 50);
-    expect(bench.set).toEqual([150, 200]);
-  });
+  test.each([150, 149, 0, -1000])(
+    "the next one is set for a while from now, if the deadline was %i",
+    (ms) => {
+      const bench = new Bench();
+      bench.wake.arm(bench.at(150));
+      bench.wallMs += 150;
+      bench.wake.rang(bench.at(ms), 50);
+      expect(bench.set).toEqual([150, 200]);
+    },
+  );
 
   test("and nothing is due, none is set until something is", () => {
     const bench = new Bench();

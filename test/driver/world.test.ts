@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Command } from "../../src/kv/command.ts";
 import type { ClientRequest, ClientResult } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
@@ -12,10 +12,11 @@ const firstSeed = Number(process.env["FIRST_SEED"] ?? 1);
 const roughMs = 4000;
 
 /** What all runs together must have come across, or they have shown little. */
-const reached = { answers: 0 };
+const reached = { answers: 0, retries: 0, terms: 0, answersOfZombies: 0, callsOfZombies: 0 };
 
 test.each(Array.from({ length: seeds }, (_, i) => firstSeed + i))(
   "Through crashes, zombies, partitions and lost messages nothing acknowledged is lost, seed %i",
+  { timeout: 30_000 },
   async (seed) => {
     const world = new DriverWorld(seed, seed % 4 === 0 ? 5 : 3);
     world.unkindness = drawUnkindness(world);
@@ -27,7 +28,10 @@ test.each(Array.from({ length: seeds }, (_, i) => firstSeed + i))(
     await world.runFor(roughMs);
 
     world.unkindness = kind;
-    for (const host of world.hosts.values()) host.deafTo.clear();
+    for (const host of world.hosts.values()) {
+      host.deafTo.clear();
+      host.skewMs = 0;
+    }
     // The edge pokes replicas when none answers, and so finds those whose alarm was lost.
     const knock = (): void => {
       for (const host of world.hosts.values()) host.poke();
@@ -39,7 +43,10 @@ test.each(Array.from({ length: seeds }, (_, i) => firstSeed + i))(
     await world.runUntil("all replicas have applied the same", () => {
       const states = [...world.hosts.values()].map(({ instance }) => instance.driver);
       const logs = states.map(({ raft }) => `${raft.appliedIndex} ${raft.log.last.index}`);
-      return new Set([...logs, `${states[0]!.raft.log.last.index} ${states[0]!.raft.appliedIndex}`]).size === 1;
+      return (
+        new Set([...logs, `${states[0]!.raft.log.last.index} ${states[0]!.raft.appliedIndex}`])
+          .size === 1
+      );
     });
 
     const drivers = [...world.hosts.values()].map(({ instance }) => instance.driver);
@@ -47,8 +54,16 @@ test.each(Array.from({ length: seeds }, (_, i) => firstSeed + i))(
     const operations = clients.flatMap((client) => client.operations);
     checkHistory(committedBy(world), operations);
     reached.answers += operations.filter(({ result }) => result !== null).length;
+    reached.retries += clients.reduce((sum, client) => sum + client.retriedAnswers, 0);
+    for (const name of ["terms", "answersOfZombies", "callsOfZombies"] as const) {
+      reached[name] += world.seen[name];
+    }
   },
 );
+
+test("Those runs came across what they are about", () => {
+  expect(Object.entries(reached).filter(([, times]) => times < seeds)).toEqual([]);
+});
 
 function committedBy(world: DriverWorld): Command[] {
   const { storage, driver } = world.host("1").instance;
@@ -59,7 +74,8 @@ function committedBy(world: DriverWorld): Command[] {
 
 /** Most kinds of trouble are off in a run, and a few go to extremes. */
 function drawUnkindness({ random }: DriverWorld): Unkindness {
-  const maybe = (value: number): number => (random.between(0, 2) === 0 ? random.between(0, value) : 0);
+  const maybe = (value: number): number =>
+    random.between(0, 2) === 0 ? random.between(0, value) : 0;
   return {
     lostMessages: maybe(300),
     doubledMessages: maybe(300),
@@ -78,8 +94,8 @@ function hurt(world: DriverWorld): void {
   const crash = (): void => {
     if (agenda.nowMs > roughMs) return;
     const all = random.between(0, 9) === 0;
-    const victims = all ? [...world.hosts.values()] : [random.between(0, 1) === 0 ? (world.leader ?? world.anyHost) : world.anyHost];
-    for (const victim of victims) {
+    const one = random.between(0, 1) === 0 ? (world.leader ?? world.anyHost) : world.anyHost;
+    for (const victim of all ? world.hosts.values() : [one]) {
       victim.crash({ survivors: random.between(0, 3), zombie: random.between(0, 1) === 0 });
       // Usually the next event finds it gone; sometimes one comes at once.
       if (random.between(0, 1) === 0) victim.poke();
@@ -93,17 +109,32 @@ function hurt(world: DriverWorld): void {
     for (const a of world.ids) {
       for (const b of world.ids) {
         const isOff =
-          mode === 1 ? random.between(0, 3) === 0 : mode === 2 ? (a === "1") !== (b === "1") : false;
+          mode === 1
+            ? random.between(0, 3) === 0
+            : mode === 2
+              ? (a === "1") !== (b === "1")
+              : false;
         if (isOff && a !== b) world.host(b).deafTo.add(a);
       }
     }
     agenda.after(random.between(1, 2 * cutEveryMs), cut);
   };
+  /** Disks that fail and clocks that are set, both rare. */
+  const upset = (): void => {
+    if (agenda.nowMs > roughMs) return;
+    if (random.between(0, 3) === 0) world.anyHost.breakStorage();
+    else world.anyHost.skewMs = random.between(-50, 50);
+    agenda.after(random.between(200, 3000), upset);
+  };
   crash();
   cut();
+  agenda.after(random.between(200, 3000), upset);
 }
 
-/** A client behind an edge: it asks one replica after the other, with one request id, until one answers. */
+/**
+ * A client behind an edge: it asks one replica after the other, with one request id, until one
+ * answers.
+ */
 class Client {
   readonly operations: Operation[] = [];
   readonly #world: DriverWorld;
@@ -112,6 +143,8 @@ class Client {
   #count = 0;
   #isFinishing = false;
   #isIdle = false;
+  /** Writes that were answered at a later attempt than the first. */
+  retriedAnswers = 0;
   #hint: string | null = null;
 
   constructor(world: DriverWorld, name: string) {
@@ -157,21 +190,27 @@ class Client {
       isOver = true;
       agenda.after(delayMs, () => this.#attempt(operations, attempt + 1));
     };
-    this.#world.ask(host, open.map(({ request }) => request), (results, sequence) => {
-      // An answer that comes after the client has asked elsewhere is as true as any.
-      results.forEach((result, i) => this.#take(open[i]!, result));
-      this.#floor = Math.max(this.#floor, sequence);
-      next(1);
-    });
+    this.#world.ask(
+      host,
+      open.map(({ request }) => request),
+      (results, sequence) => {
+        // An answer that comes after the client has asked elsewhere is as true as any.
+        results.forEach((result, i) => this.#take(open[i]!, result, attempt));
+        this.#floor = Math.max(this.#floor, sequence);
+        next(1);
+      },
+    );
     agenda.after(random.between(20, 250), () => {
       if (!isOver) this.#world.anyHost.poke();
       next(0);
     });
   }
 
-  #take(operation: Operation, result: ClientResult): void {
+  #take(operation: Operation, result: ClientResult, attempt: number): void {
     if (result.type === "notLeader") this.#hint = result.leader;
-    if (["notLeader", "dropped", "unknown"].includes(result.type) || operation.result !== null) return;
+    const isFinal = !["notLeader", "dropped", "unknown"].includes(result.type);
+    if (!isFinal || operation.result !== null) return;
+    if (attempt > 0 && operation.request.type !== "get") this.retriedAnswers++;
     operation.result = result;
     operation.answeredMs = this.#world.agenda.nowMs;
   }

@@ -8,7 +8,10 @@ class Upload {
   isCancelled = false;
   readonly stream: ReadableStream<Uint8Array>;
 
-  constructor(totalBytes: number, { chunkBytes = 64 * 1024, breaksAt = Number.POSITIVE_INFINITY } = {}) {
+  constructor(
+    totalBytes: number,
+    { chunkBytes = 64 * 1024, breaksAt = Number.POSITIVE_INFINITY } = {},
+  ) {
     this.stream = new ReadableStream<Uint8Array>(
       {
         pull: (controller) => {
@@ -92,12 +95,15 @@ test("a value in single bytes is put together", async () => {
   expect((await edge.get("big")).headers.get("Content-Length")).toBe("3000");
 });
 
-test.each([0, 64 * 1024])("an upload that breaks after %d bytes changes nothing", async (breaksAt) => {
-  const edge = EdgeUnderTest.withLeader();
-  const response = await new Upload(200_000, { breaksAt }).put(edge);
-  expect(await gist(response)).toBe("400 bad_body not_applied");
-  expect(edge.group.calls).toEqual([]);
-});
+test.each([0, 64 * 1024])(
+  "an upload that breaks after %d bytes changes nothing",
+  async (breaksAt) => {
+    const edge = EdgeUnderTest.withLeader();
+    const response = await new Upload(200_000, { breaksAt }).put(edge);
+    expect(await gist(response)).toBe("400 bad_body not_applied");
+    expect(edge.group.calls).toEqual([]);
+  },
+);
 
 describe("a content type", () => {
   const ofLength = (bytes: number): string => `text/plain; x=${"y".repeat(bytes - 14)}`;

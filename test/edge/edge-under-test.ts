@@ -18,7 +18,7 @@ export interface ProblemBody {
   readonly retryable: boolean;
 }
 
-/** The app in front of a group of its own: what edges remember is shared by all apps of a process. */
+/** The app before a group of its own: what edges remember is shared by all apps of a process. */
 export class EdgeUnderTest {
   readonly group: FakeGroup;
   readonly #app = createApp();

@@ -116,6 +116,13 @@ describe("the deadline", () => {
     expect(tookMs).toBe(150);
   });
 
+  test("of an odd number of ms can be halved, too", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "hangs").script("2", "leads");
+    const { value, tookMs } = await inVirtualTime(() => edge.send("PUT", "/keys/a?timeout=301"));
+    expect([value.status, tookMs]).toEqual([201, 151]);
+  });
+
   test("an attempt takes no longer than an election, however long the request may", async () => {
     const edge = new EdgeUnderTest();
     edge.group.script("1", "hangs").script("2", "leads");
@@ -141,6 +148,19 @@ describe("the deadline", () => {
     expect(tookMs).toBeGreaterThanOrEqual(timeoutMs - 10);
     expect(tookMs).toBeLessThanOrEqual(timeoutMs);
   });
+
+  test.each([5, 50, 90])(
+    "when all answer in %d ms that they don't lead, it stays certain",
+    async (ms) => {
+      for (const timeout of [200, 201, 250, 333, 1000, 5000]) {
+        const edge = new EdgeUnderTest();
+        edge.group.latencyMs = ms;
+        for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
+        const { value } = await inVirtualTime(() => edge.send("PUT", `/keys/a?timeout=${timeout}`));
+        expect(await gist(value)).toBe("503 no_leader not_applied");
+      }
+    },
+  );
 
   test("a search without a leader does not run hot", async () => {
     const edge = new EdgeUnderTest();

@@ -137,12 +137,15 @@ test.each([
   expect(edge.group.calls).toEqual([]);
 });
 
-test.each(["/keys/", "/keys", "/keys/?timeout=1s"])("a path without a key is refused: %s", async (path) => {
-  const edge = EdgeUnderTest.withLeader();
-  for (const method of ["PUT", "GET", "DELETE"]) {
-    expect(await gist(await edge.send(method, path))).toBe("400 bad_key not_applied");
-  }
-});
+test.each(["/keys/", "/keys", "/keys/?timeout=1s"])(
+  "a path without a key is refused: %s",
+  async (path) => {
+    const edge = EdgeUnderTest.withLeader();
+    for (const method of ["PUT", "GET", "DELETE"]) {
+      expect(await gist(await edge.send(method, path))).toBe("400 bad_key not_applied");
+    }
+  },
+);
 
 describe("a key's length is counted in bytes of UTF-8, after decoding", () => {
   const fitting = ["k".repeat(2048), `${"€".repeat(682)}ab`, "😀".repeat(512), "/".repeat(2048)];

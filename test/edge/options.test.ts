@@ -30,39 +30,41 @@ describe("a timeout", () => {
     },
   );
 
-  test.each([
-    "",
-    "0",
-    "49",
-    "49.999",
-    "49ms",
-    "0.0499s",
-    "5001",
-    "5000.001",
-    "5.001s",
-    "6s",
-    "60",
-    "-100",
-    "+100",
-    " 100",
-    "100 ",
-    "1e3",
-    "0x64",
-    "100.",
-    ".5s",
-    "1,5s",
-    "1_000",
-    "1S",
-    "100MS",
-    "1m",
-    "1 s",
-    "soon",
-    "NaN",
-    "Infinity",
-    "9999999",
-    "١٠٠",
-    "100\n",
-  ].filter((text) => text !== "60"))("of %j is refused", async (text) => {
+  test.each(
+    [
+      "",
+      "0",
+      "49",
+      "49.999",
+      "49ms",
+      "0.0499s",
+      "5001",
+      "5000.001",
+      "5.001s",
+      "6s",
+      "60",
+      "-100",
+      "+100",
+      " 100",
+      "100 ",
+      "1e3",
+      "0x64",
+      "100.",
+      ".5s",
+      "1,5s",
+      "1_000",
+      "1S",
+      "100MS",
+      "1m",
+      "1 s",
+      "soon",
+      "NaN",
+      "Infinity",
+      "9999999",
+      "١٠٠",
+      "100\n",
+    ].filter((text) => text !== "60"),
+  )("of %j is refused", async (text) => {
     const edge = EdgeUnderTest.withLeader();
     for (const method of ["GET", "PUT", "DELETE"]) {
       const path = `/keys/a?timeout=${encodeURIComponent(text)}`;
@@ -76,7 +78,15 @@ describe("a timeout", () => {
 test("linearizable is the one consistency there is", async () => {
   const edge = EdgeUnderTest.withLeader();
   expect((await edge.send("PUT", "/keys/a?consistency=linearizable")).status).toBe(201);
-  for (const other of ["", "any", "strong", "session", "bounded", "Linearizable", "linearizable "]) {
+  for (const other of [
+    "",
+    "any",
+    "strong",
+    "session",
+    "bounded",
+    "Linearizable",
+    "linearizable ",
+  ]) {
     const path = `/keys/a?consistency=${encodeURIComponent(other)}`;
     expect(await problemIn(await edge.send("GET", path))).toMatchObject({ code: "bad_parameter" });
   }

@@ -7,7 +7,9 @@ const turns = 4;
  * Runs something with a clock that moves on, to the next timer, only when nothing else happens: so
  * hours pass at once, and nothing hangs on how busy the machine is.
  */
-export async function inVirtualTime<T>(run: () => Promise<T>): Promise<{ value: T; tookMs: number }> {
+export async function inVirtualTime<T>(
+  run: () => Promise<T>,
+): Promise<{ value: T; tookMs: number }> {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   // Node's own has timers that nobody can fake. Like it, this one is strict.
   const timeout = vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
@@ -18,17 +20,17 @@ export async function inVirtualTime<T>(run: () => Promise<T>): Promise<{ value: 
   });
   try {
     const startMs = Date.now();
-    let tookMs: number | null = null;
+    const ended: { ms?: number } = {};
     const running = run().finally(() => {
-      tookMs = Date.now() - startMs;
+      ended.ms = Date.now() - startMs;
     });
     // Whoever waits for `running` below learns of its failure.
     running.catch(() => {});
-    while (tookMs === null) {
+    for (;;) {
       for (let i = 0; i < turns; i++) await turn();
-      if (tookMs === null) await vi.advanceTimersToNextTimerAsync();
+      if (ended.ms !== undefined) return { value: await running, tookMs: ended.ms };
+      await vi.advanceTimersToNextTimerAsync();
     }
-    return { value: await running, tookMs };
   } finally {
     // What is still under way, a poke or a late request, comes to its end.
     await vi.runAllTimersAsync();

@@ -53,18 +53,21 @@ test("Replicas that applied different things have different hashes", () => {
   }
 });
 
-describe.each(Object.entries(histories))("Replicas that applied the same have equal hashes: %s", (_, commands) => {
-  test("however it was cut into entries", () => {
-    const bench = new MachineBench();
-    bench.apply(...commands);
-    bench.apply();
-    expect(bench.state.hash).toBe(hashAfter(commands));
-  });
+describe.each(Object.entries(histories))(
+  "Replicas that applied the same have equal hashes: %s",
+  (_, commands) => {
+    test("however it was cut into entries", () => {
+      const bench = new MachineBench();
+      bench.apply(...commands);
+      bench.apply();
+      expect(bench.state.hash).toBe(hashAfter(commands));
+    });
 
-  test("when one of them restarted half way", () => {
-    expect(hashAfter(commands, 0)).toBe(hashAfter(commands));
-  });
-});
+    test("when one of them restarted half way", () => {
+      expect(hashAfter(commands, 0)).toBe(hashAfter(commands));
+    });
+  },
+);
 
 test("What was not applied leaves no trace in the hash: a duplicate, an expired request", () => {
   const bench = new MachineBench();

@@ -114,7 +114,9 @@ test("Records are read from storage once, and only when the first one is needed"
   let loads = 0;
   const window = new RequestWindow(() => {
     loads++;
-    return [{ requestId: "1", sequence: 1, result: { type: "deleted", deleted: false, revision: 0 } }];
+    return [
+      { requestId: "1", sequence: 1, result: { type: "deleted", deleted: false, revision: 0 } },
+    ];
   });
   expect(window.takeUnsaved()).toEqual([]);
   expect(loads).toBe(0);

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { MachineBench, describeRow, utf8 } from "../support/machine-bench.ts";
 
-/** What each command answers, one after the other on an empty store, and the rows that are there in the end. */
+/**
+ * What each command answers, one after the other on an empty store, and the rows that are there in
+ * the end.
+ */
 const stories: Record<string, { run: [command: string, answer: string][]; rows: object }> = {
   "A put to a new key creates it at the next revision, as version 1": {
     run: [
@@ -93,7 +96,12 @@ test("The sequence counts every command on record, those without effect included
     bench.run(command);
     return [bench.state.sequence, bench.state.revision];
   };
-  expect([after("put a x #1"), after("delete b #2"), after("put a x #1"), after("delete a")]).toEqual([
+  expect([
+    after("put a x #1"),
+    after("delete b #2"),
+    after("put a x #1"),
+    after("delete a"),
+  ]).toEqual([
     [1, 1],
     [2, 1],
     [2, 1],

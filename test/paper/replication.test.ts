@@ -6,7 +6,7 @@ import { acceptAll, follower, leader, settledLeader } from "../support/roles.ts"
 import { LoneReplica } from "../support/test-replica.ts";
 
 describe("5.3: log replication", () => {
-  test("[L1] 5.3: a leader appends a command and sends it to all, with the id of the entry before", () => {
+  test("[L1] 5.3: a leader appends a command and sends it with the id before", () => {
     const n1 = settledLeader();
     expect(n1.propose([1])).toEqual([
       "send n1->n2 appendEntriesRequest t1 prev 1/1 entries 1/2 commit 1",
@@ -15,7 +15,7 @@ describe("5.3: log replication", () => {
     ]);
   });
 
-  test("[C1] 5.3: a leader applies an entry once it is replicated, and tells the others with the next message", () => {
+  test("[C1] 5.3: a leader applies what is replicated, and says so with the next message", () => {
     const n1 = settledLeader();
     n1.propose([1]);
     expect(acceptAll(n1, 2, ["n2"])).toEqual(["apply 1/2", "done #1 at 2"]);

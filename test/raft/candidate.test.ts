@@ -33,7 +33,9 @@ describe("a pre-candidate", () => {
 
   test("[E3] a refusal from a newer term moves it there", () => {
     const n1 = preCandidate({ term: 1 });
-    expect(n1.receive("n2->n1 preVoteResponse t3 refused")).toEqual(["persist #1 term 3 vote none"]);
+    expect(n1.receive("n2->n1 preVoteResponse t3 refused")).toEqual([
+      "persist #1 term 3 vote none",
+    ]);
     expect(n1.raft).toMatchObject({ role: "follower", term: 3 });
   });
 
@@ -76,7 +78,7 @@ describe("a pre-candidate", () => {
 });
 
 describe("a candidate", () => {
-  test("[E11] [D2] stands in the next term with its own vote, and asks when that is durable", () => {
+  test("[E11] [D2] votes for itself in the next term, and asks when that is durable", () => {
     const n1 = preCandidate({ term: 4, log: [1, 3] });
     n1.fastDisk = false;
     expect(n1.receive("n3->n1 preVoteResponse t5 granted")).toEqual([
@@ -93,7 +95,8 @@ describe("a candidate", () => {
     const n1 = preCandidate();
     n1.fastDisk = false;
     n1.receive("n2->n1 preVoteResponse t1 granted");
-    // No one can have been asked yet; but if one vote were there, the own one would still be missing.
+    // No one can have been asked yet; but if one vote were there, the own one would still be
+    // missing.
     n1.receive("n2->n1 requestVoteResponse t1 granted");
     expect(n1.raft.role).toBe("candidate");
     n1.sync();

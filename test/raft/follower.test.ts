@@ -17,11 +17,13 @@ describe("entries from a leader", () => {
     ["1/4", "1/5", 9, "conflict at 4 hint 1/3", 1],
     ["2/3", "2/4", 9, "conflict at 3 hint 1/3", 1],
   ])(
-    "[C4] [L6] with the log 1 1 1, of which 1/1 is applied, prev %s entries %s commit %i gets %s and commits %i",
+    "[C4] [L6] with 1/1..1/3, prev %s entries %s commit %i gets %s and commits %i",
     (prev, entries, commit, answer, committed) => {
       const n1 = new LoneReplica("n1", { term: 2, log: [1, 1, 1], applied: 1 });
       const carried = entries === "none" ? "" : `entries ${entries} `;
-      const lines = n1.receive(`n2->n1 appendEntriesRequest t2 prev ${prev} ${carried}commit ${commit}`);
+      const lines = n1.receive(
+        `n2->n1 appendEntriesRequest t2 prev ${prev} ${carried}commit ${commit}`,
+      );
       expect(lines).toContain(`then send n1->n2 appendEntriesResponse t2 ${answer}`);
       expect(n1.raft.log.commitIndex).toBe(committed);
       expect(n1.storage.written.log.last.index).toBe(3);
@@ -39,7 +41,9 @@ describe("entries from a leader", () => {
   test("[L3] [C5] entries that are committed are neither compared nor cut", () => {
     const n1 = new LoneReplica("n1", { term: 3, log: [1, 2, 3], applied: 2 });
     // No leader would send this; a bug elsewhere must not undo what is committed here.
-    const lines = n1.receive("n2->n1 appendEntriesRequest t3 prev 0/0 entries 1/1..1/2,3/3 commit 2");
+    const lines = n1.receive(
+      "n2->n1 appendEntriesRequest t3 prev 0/0 entries 1/1..1/2,3/3 commit 2",
+    );
     expect(lines).toEqual(["then send n1->n2 appendEntriesResponse t3 match 3"]);
   });
 
@@ -54,7 +58,7 @@ describe("entries from a leader", () => {
     expect(n1.raft.log).toMatchObject({ commitIndex: 2, durableIndex: 3 });
   });
 
-  test("[C5] a lower commit index, from a leader that does not know better yet, takes nothing back", () => {
+  test("[C5] a lower commit index of a leader that is new takes nothing back", () => {
     const n1 = new LoneReplica("n1", { term: 2, log: [1, 1], applied: 2 });
     n1.receive("n2->n1 appendEntriesRequest t2 prev 1/2 commit 1");
     expect(n1.raft.log.commitIndex).toBe(2);
@@ -68,13 +72,16 @@ describe("entries from a leader", () => {
     [[1, 3, 3, 3], "2/3", "1/1"],
     [[3, 3, 3], "2/3", "0/0"],
     [[1, 2, 4, 4], "3/3", "2/2"],
-  ])("[L4] with the log %j it refuses prev %s and says that the logs may meet at %s", (log, prev, hint) => {
-    const n1 = new LoneReplica("n1", { term: 4, log });
-    const at = prev.split("/")[1];
-    expect(n1.receive(`n2->n1 appendEntriesRequest t5 prev ${prev} commit 0`)).toContain(
-      `then send n1->n2 appendEntriesResponse t5 conflict at ${at} hint ${hint}`,
-    );
-  });
+  ])(
+    "[L4] with the log %j it refuses prev %s and says that the logs may meet at %s",
+    (log, prev, hint) => {
+      const n1 = new LoneReplica("n1", { term: 4, log });
+      const at = prev.split("/")[1];
+      expect(n1.receive(`n2->n1 appendEntriesRequest t5 prev ${prev} commit 0`)).toContain(
+        `then send n1->n2 appendEntriesResponse t5 conflict at ${at} hint ${hint}`,
+      );
+    },
+  );
 
   test("[R6] every answer echoes the round of its request", () => {
     const n1 = follower();

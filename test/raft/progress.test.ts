@@ -16,8 +16,13 @@ function replicating(): Progress {
   return progress;
 }
 
-const shape = ({ state, matchIndex, nextIndex, inflightMessages, inflightBytes }: Progress): string =>
-  `${state} ${matchIndex} ${nextIndex} ${inflightMessages}/${inflightBytes}`;
+const shape = ({
+  state,
+  matchIndex,
+  nextIndex,
+  inflightMessages,
+  inflightBytes,
+}: Progress): string => `${state} ${matchIndex} ${nextIndex} ${inflightMessages}/${inflightBytes}`;
 
 describe("probing", () => {
   test("[L8] begins with nothing known, right after the end of the leader's log", () => {
@@ -43,11 +48,14 @@ describe("probing", () => {
     [12, "replicate 12 13 0/0"],
     [9, "probe 9 11 0/0"],
     [0, "probe 0 11 0/0"],
-  ])("[L8] ends when the entry before the next is accepted: an answer of %i makes %s", (match, after) => {
-    const progress = fresh();
-    progress.accepted(index(match));
-    expect(shape(progress)).toBe(after);
-  });
+  ])(
+    "[L8] ends when the entry before the next is accepted: an answer of %i makes %s",
+    (match, after) => {
+      const progress = fresh();
+      progress.accepted(index(match));
+      expect(shape(progress)).toBe(after);
+    },
+  );
 
   test.each([
     [10, 9, "probe 0 10 0/0"],
@@ -55,21 +63,27 @@ describe("probing", () => {
     [10, 0, "probe 0 1 0/0"],
     [10, 10, "probe 0 10 0/0"],
     [10, 99, "probe 0 10 0/0"],
-  ])("[L4] goes on where the logs may meet: refused at %i, meeting at %i, it is %s", (at, meet, after) => {
-    const progress = fresh();
-    progress.sentProbe();
-    expect(progress.refused(index(at), index(meet))).toBe(true);
-    expect(shape(progress)).toBe(after);
-    expect(progress.mayReplicate(8, 800)).toBe(true);
-  });
+  ])(
+    "[L4] goes on where the logs may meet: refused at %i, meeting at %i, it is %s",
+    (at, meet, after) => {
+      const progress = fresh();
+      progress.sentProbe();
+      expect(progress.refused(index(at), index(meet))).toBe(true);
+      expect(shape(progress)).toBe(after);
+      expect(progress.mayReplicate(8, 800)).toBe(true);
+    },
+  );
 
-  test.each([9, 11, 3])("[L11] a refusal at %i was not what it asked last, and changes nothing", (at) => {
-    const progress = fresh();
-    progress.sentProbe();
-    expect(progress.refused(index(at), index(2))).toBe(false);
-    expect(shape(progress)).toBe("probe 0 11 0/0");
-    expect(progress.mayReplicate(8, 800)).toBe(false);
-  });
+  test.each([9, 11, 3])(
+    "[L11] a refusal at %i was not what it asked last, and changes nothing",
+    (at) => {
+      const progress = fresh();
+      progress.sentProbe();
+      expect(progress.refused(index(at), index(2))).toBe(false);
+      expect(shape(progress)).toBe("probe 0 11 0/0");
+      expect(progress.mayReplicate(8, 800)).toBe(false);
+    },
+  );
 
   test("[L7] never goes back before what matches", () => {
     const progress = fresh();
@@ -109,9 +123,12 @@ describe("replicating", () => {
     [1, 1000, false],
     [3, 200, false],
     [3, 199, false],
-  ])("[L9] with 2 messages and 200 bytes under way, a window of %i and %i is open: %s", (messages, bytes, open) => {
-    expect(replicating().mayReplicate(messages, bytes)).toBe(open);
-  });
+  ])(
+    "[L9] with 2 messages and 200 bytes under way, a window of %i and %i is open: %s",
+    (messages, bytes, open) => {
+      expect(replicating().mayReplicate(messages, bytes)).toBe(open);
+    },
+  );
 
   test("[L10] a refusal takes all that was under way for lost", () => {
     const progress = replicating();

@@ -53,7 +53,7 @@ describe("committedIndex", () => {
     }
   });
 
-  test("[C1] the order in which voters are named makes no difference, nor do numbers of two digits", () => {
+  test("[C1] neither the order of voters nor the number of digits matters", () => {
     expect(commitOf([2, 10, 9])).toBe(9);
     expect(commitOf([10, 9, 2])).toBe(9);
   });
@@ -94,9 +94,11 @@ describe("voteOutcome", () => {
     ["----___", "lost"],
   ])("[E12] the votes %s are %s", (votes, outcome) => {
     const voters = votersOf(votes.length);
-    const answers = [...votes].flatMap((vote, i): [string, boolean][] =>
-      vote === "_" ? [] : [[voters[i]!, vote === "+"]],
-    );
+    const answers = votes
+      .split("")
+      .flatMap((vote, i): [string, boolean][] =>
+        vote === "_" ? [] : [[voters[i]!, vote === "+"]],
+      );
     expect(voteOutcome(voters, new Map(answers))).toBe(outcome);
   });
 

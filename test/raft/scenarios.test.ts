@@ -1,6 +1,6 @@
 /**
- * Replays test/scenarios: each file is a story, its commands, and what must come of them, compared whole. `vitest -u` writes the
- * outputs anew; read every line of the difference before keeping it.
+ * Replays test/scenarios: each file is a story, its commands, and what must come of them, compared
+ * whole. `vitest -u` writes the outputs anew; read every line of the difference before keeping it.
  */
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -65,7 +65,7 @@ test("Alarms that are lost while the replicas live are set again by a poke, once
     return alarms.every((alarm) => alarm !== null);
   });
   await group.put("after", "x");
-}, 10_000);
+});
 
 describe("An alarm", () => {
   test("that comes twice, or much too early, changes nothing and is set again, ahead of now", async () => {
@@ -75,7 +75,7 @@ describe("An alarm", () => {
     for (const id of group.ids) {
       await group.inside(id, async (replica, { storage }) => {
         for (let again = 0; again < 20; again++) {
-          replica.alarm();
+          await replica.alarm();
           expect(await storage.getAlarm()).toBeGreaterThan(Date.now());
         }
       });
@@ -154,7 +154,8 @@ describe("An alarm", () => {
       await group.put("a", "x");
       return counts.calls > 60;
     });
-    // An alarm that rings is set again; those are four or five a second here, messages ten times as many.
+    // An alarm that rings is set again; those are four or five a second here, messages ten times as
+    // many.
     expect(counts.alarms).toBeLessThan(counts.calls / 3);
   });
 });

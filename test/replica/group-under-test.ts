@@ -22,7 +22,10 @@ const crashReason = "the test crashes this object";
 let groups = 0;
 let requests = 0;
 
-/** A group of real replicas, alone in its namespace, and a client that finds its way to the leader as an edge does. */
+/**
+ * A group of real replicas, alone in its namespace, and a client that finds its way to the leader
+ * as an edge does.
+ */
 export class GroupUnderTest {
   readonly namespace = `group-${groups++}`;
   readonly ids = ["1", "2", "3"];
@@ -34,18 +37,31 @@ export class GroupUnderTest {
     return env.REPLICA.get(name, { retry: { maxRetries: 0 } });
   }
 
-  fetch(id: string, method: string, path: string, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
+  fetch(
+    id: string,
+    method: string,
+    path: string,
+    body?: Uint8Array<ArrayBuffer>,
+  ): Promise<Response> {
     const init = body === undefined ? { method } : { method, body };
     return this.stub(id).fetch(`https://replica${path}`, init);
   }
 
   /** One call to one replica, with whatever comes of it. */
   async ask(id: string, batch: readonly ClientRequest[]): Promise<ClientBatchResult> {
-    const response = await this.fetch(id, "POST", clientPath, toBytes({ version: 1, requests: batch }));
+    const response = await this.fetch(
+      id,
+      "POST",
+      clientPath,
+      toBytes({ version: 1, requests: batch }),
+    );
     return fromBytes<ClientBatchResult>(await response.arrayBuffer());
   }
 
-  /** Asks until each request has an answer that is final, by hint or one replica after the other, always with the same ids. */
+  /**
+   * Asks until each request has an answer that is final, by hint or one replica after the other,
+   * always with the same ids.
+   */
   async serve(...batch: ClientRequest[]): Promise<ClientResult[]> {
     const final = new Map<ClientRequest, ClientResult>();
     let next = this.ids.indexOf(this.#hint);
@@ -54,13 +70,15 @@ export class GroupUnderTest {
       async () => {
         const open = batch.filter((request) => !final.has(request));
         const id = this.ids[next++ % this.ids.length]!;
-        // Like the edge: whoever does not answer in time may as well be gone, and the others look at their clocks.
+        // Like the edge: whoever does not answer in time may as well be gone, and the others look
+        // at their clocks.
         const { results } = await within(400, this.ask(id, open));
         open.forEach((request, i) => {
           const result = results[i]!;
           if (result.type === "notLeader") next = this.ids.indexOf(result.leader ?? "") + 1 || next;
           if (result.type === "notLeader" && result.leader !== null) next--;
-          if (!["notLeader", "dropped", "unknown"].includes(result.type)) final.set(request, result);
+          if (!["notLeader", "dropped", "unknown"].includes(result.type))
+            final.set(request, result);
         });
         if (final.size === batch.length) this.#hint = id;
         return final.size === batch.length;
@@ -90,7 +108,10 @@ export class GroupUnderTest {
     return status.type === "status" ? status : null;
   }
 
-  /** Waits until the group has a leader that has committed something in its term, and all follow it. Returns its status. */
+  /**
+   * Waits until the group has a leader that has committed something in its term, and all follow it.
+   * Returns its status.
+   */
   async settled(): Promise<ReplicaStatus> {
     await this.serve({ type: "get", key: "settled", metadataOnly: true });
     return eventually("one leader that all know, and one state", async () => {
@@ -108,7 +129,10 @@ export class GroupUnderTest {
     });
   }
 
-  /** Kills a replica at once: memory and what was not durable is gone. Its next event starts it again. */
+  /**
+   * Kills a replica at once: memory and what was not durable is gone. Its next event starts it
+   * again.
+   */
   async crash(id: string): Promise<void> {
     const crash = this.inside(id, (_, state) => state.abort(crashReason));
     await crash.catch((error: unknown) => {
@@ -156,7 +180,7 @@ export function putRequest(key: string, value: string, floor = 0): Command {
 
 /** Fails when a promise takes too long. What it was waiting for goes on. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: number | null = null;
   const tooLong = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
   });

@@ -22,7 +22,7 @@ const callIn = ({ namespace }: GroupUnderTest): PeerRequest => ({
 /** What may be wrong about a call. */
 const wrongCalls: Record<string, (call: PeerRequest) => object> = {
   "of a newer version": (call) => ({ ...call, version: 2 }),
-  "of no version": ({ version: _, ...call }) => call,
+  "of no version": (call) => ({ ...call, version: undefined }),
   "for another namespace": (call) => ({ ...call, namespace: "elsewhere" }),
   "for another replica": (call) => ({ ...call, to: "3" }),
   "from one that is no member": (call) => ({ ...call, from: "9" }),
@@ -41,9 +41,9 @@ const wrongCalls: Record<string, (call: PeerRequest) => object> = {
 const garbledBodies: Record<string, Uint8Array<ArrayBuffer>> = {
   "no bytes": new Uint8Array(0),
   "a byte that means nothing": new Uint8Array([0xc1]),
-  "half a body": toBytes({ version: 1, requests: [putRequest("a", "x")] }).slice(0, 30),
+  "half a body": toBytes({ version: 1, requests: [] }).slice(0, -1),
   "a body and a bit": new Uint8Array([...toBytes({ version: 1, requests: [] }), 1]),
-  JSON: new TextEncoder().encode('{"version":1,"requests":[]}'),
+  JSON: Uint8Array.from(new TextEncoder().encode('{"version":1,"requests":[]}')),
   null: toBytes(null),
   "a number": toBytes(1),
   "a text": toBytes("version 1"),
@@ -53,7 +53,9 @@ const garbledBodies: Record<string, Uint8Array<ArrayBuffer>> = {
   "a string that claims to be 4 GiB long": new Uint8Array([0xdb, 0xff, 0xff, 0xff, 0xff, 0x61]),
 };
 
-/** Requests that no edge would send; in the log they would stop every replica of the group for ever. */
+/**
+ * Requests that no edge would send; in the log they would stop every replica of the group for ever.
+ */
 const wrongRequests: Record<string, unknown> = {
   "of an unknown type": { ...putRequest("a", "x"), type: "increment" },
   "without a type": { ...putRequest("a", "x"), type: undefined },
@@ -178,7 +180,12 @@ describe("A message that cannot be true", () => {
       round: 0,
     };
     const envelope = { version: 1, namespace: group.namespace, from, to: leader.id, members };
-    const call = group.fetch(leader.id, "POST", peerPath, toBytes({ ...envelope, messages: [impostor] }));
+    const call = group.fetch(
+      leader.id,
+      "POST",
+      peerPath,
+      toBytes({ ...envelope, messages: [impostor] }),
+    );
     await expect(call).rejects.toThrow(/starts again from storage/);
     expect(await group.status(leader.id)).toMatchObject({ revision: 1 });
     expect(await group.get("a")).toBe("x");

@@ -112,7 +112,10 @@ describe("A group of three", () => {
     expect(all).toMatchObject(Array(3).fill({ stateHash, revision: 20 }));
     const disks = await Promise.all(
       group.ids.map((id) =>
-        group.onDisk(id, ({ machineState, table }) => [machineState.hash, table.get("k5")?.version]),
+        group.onDisk(id, ({ machineState, table }) => [
+          machineState.hash,
+          table.get("k5")?.version,
+        ]),
       ),
     );
     expect(disks).toEqual(Array(3).fill([stateHash, 3]));
@@ -136,12 +139,17 @@ describe("A group of three", () => {
       contentType: contentTypes[i]!,
     }));
     await group.serve(...puts);
-    const gets = values.map((_, i) => ({ type: "get", key: `v${i}`, metadataOnly: false }) as const);
+    const gets = values.map(
+      (_, i) => ({ type: "get", key: `v${i}`, metadataOnly: false }) as const,
+    );
     const results = await group.serve(...gets);
     results.forEach((result, i) => {
       if (result.type !== "value") throw new Error(`v${i} is ${result.type}`);
       expect([result.size, result.contentType]).toEqual([values[i]!.byteLength, contentTypes[i]]);
-      expect(result.value!.every((byte, at) => byte === values[i]![at]), `v${i}`).toBe(true);
+      expect(
+        result.value!.every((byte, at) => byte === values[i]![at]),
+        `v${i}`,
+      ).toBe(true);
     });
     const [head] = await group.serve({ type: "get", key: "v2", metadataOnly: true });
     expect(head).toMatchObject({ type: "value", value: null, size: maxValueBytes });
@@ -149,9 +157,20 @@ describe("A group of three", () => {
 
   test("tells keys apart by every character", async () => {
     const group = new GroupUnderTest();
-    const keys = ["a\0b", "a\0c", "a", "🙂", "é", "e\u0301", "' OR 1=1 --", "k".repeat(maxKeyBytes)];
+    const keys = [
+      "a\0b",
+      "a\0c",
+      "a",
+      "🙂",
+      "é",
+      "e\u0301",
+      "' OR 1=1 --",
+      "k".repeat(maxKeyBytes),
+    ];
     await group.serve(...keys.map((key, i) => putRequest(key, `${i}`)));
-    expect(await Promise.all(keys.map((key) => group.get(key)))).toEqual(keys.map((_, i) => `${i}`));
+    expect(await Promise.all(keys.map((key) => group.get(key)))).toEqual(
+      keys.map((_, i) => `${i}`),
+    );
   });
 
   test("answers a request that comes again what it answered first, whoever leads by then", async () => {

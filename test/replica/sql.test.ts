@@ -13,7 +13,9 @@ let objects = 0;
 /** Works with the storage of an object that belongs to no group. */
 function onDisk(work: (storage: DurableStorage, sql: SqlStorage) => void): Promise<void> {
   const stub = env.REPLICA.get(env.REPLICA.idFromName(`sql-${objects++}/1`));
-  return runInDurableObject(stub, (_, state) => work(new DurableStorage(state.storage), state.storage.sql));
+  return runInDurableObject(stub, (_, state) =>
+    work(new DurableStorage(state.storage), state.storage.sql),
+  );
 }
 
 /** Entries from 1 on, with data of these sizes. */
@@ -28,8 +30,9 @@ const sized = (...sizes: number[]): Entry[] =>
 const appendOf = (entries: readonly Entry[]) =>
   ({ batch: 1, hardState: null, truncateFrom: null, entries }) as const;
 
-const segments = (sql: SqlStorage): unknown[] =>
-  sql.exec("SELECT first_index, last_index FROM log ORDER BY first_index").raw().toArray();
+const segments = (sql: SqlStorage): unknown[] => [
+  ...sql.exec("SELECT first_index, last_index FROM log ORDER BY first_index").raw(),
+];
 
 /** How many rows the work writes: what Cloudflare bills. */
 function rowsWritten(sql: SqlStorage, work: () => void): number {
@@ -51,9 +54,32 @@ describe("The log's rows", () => {
   test.each([
     ["a batch", [1, 2, 3], [[1, 3]]],
     ["a batch that just fits", [third, third, third], [[1, 3]]],
-    ["a batch that is a byte too large", [third, third, third, 2], [[1, 3], [4, 4]]],
-    ["an entry that is too large alone", [1, 2 * maxBatchBytes, 1, 1], [[1, 1], [2, 2], [3, 4]]],
-    ["three of the largest", Array(3).fill(maxBatchBytes), [[1, 1], [2, 2], [3, 3]]],
+    [
+      "a batch that is a byte too large",
+      [third, third, third, 2],
+      [
+        [1, 3],
+        [4, 4],
+      ],
+    ],
+    [
+      "an entry that is too large alone",
+      [1, 2 * maxBatchBytes, 1, 1],
+      [
+        [1, 1],
+        [2, 2],
+        [3, 4],
+      ],
+    ],
+    [
+      "three of the largest",
+      Array(3).fill(maxBatchBytes),
+      [
+        [1, 1],
+        [2, 2],
+        [3, 3],
+      ],
+    ],
     ["entries without data", [0, 0, 0], [[1, 3]]],
   ])("are as few as fit: %s", async (_, sizes, expected) => {
     await onDisk((storage, sql) => {
@@ -85,7 +111,13 @@ describe("The log's rows", () => {
 });
 
 describe("What is billed", () => {
-  const row = { value: new Uint8Array(10), contentType: null, createRevision: 1, modRevision: 1, version: 1 };
+  const row = {
+    value: new Uint8Array(10),
+    contentType: null,
+    createRevision: 1,
+    modRevision: 1,
+    version: 1,
+  };
 
   test("a put is three rows: of the log, of the keys, of the machine", async () => {
     await onDisk((storage, sql) => {
@@ -94,7 +126,11 @@ describe("What is billed", () => {
           storage.persist(appendOf([{ ...sized(100)[0]!, index: asIndex(index) }]));
           storage.table.put("a", row);
           storage.saveMachine({ appliedIndex: index, revision: index, sequence: index, hash: "" }, [
-            { requestId: `${index}`, sequence: index, result: { type: "put", created: true, revision: index } },
+            {
+              requestId: `${index}`,
+              sequence: index,
+              result: { type: "put", created: true, revision: index },
+            },
           ]);
         });
         expect(written, index === 1 ? "a new key" : "a known key").toBe(3);
@@ -124,7 +160,10 @@ describe("A schema", () => {
 
   test("is made once: opening it again changes nothing", async () => {
     await onDisk((_storage, sql) => {
-      const written = rowsWritten(sql, () => void new DurableStorage({ sql } as DurableObjectStorage));
+      const written = rowsWritten(
+        sql,
+        () => void new DurableStorage({ sql } as DurableObjectStorage),
+      );
       expect(written).toBe(0);
     });
   });

@@ -21,7 +21,10 @@ export class Agenda {
     this.#events.splice(low, 0, event);
   }
 
-  /** Carries out what is planned up to a moment. Between two events, promises run as far as they can; `check` sees the outcome. */
+  /**
+   * Carries out what is planned up to a moment. Between two events, promises run as far as they
+   * can; `check` sees the outcome.
+   */
   async runUntil(ms: number, check: () => void = () => {}): Promise<void> {
     for (;;) {
       const next = this.#events.at(-1);

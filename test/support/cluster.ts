@@ -3,14 +3,20 @@ import type { Message } from "../../src/raft/messages.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import { Network } from "./network.ts";
 import { testConfig } from "./test-config.ts";
-import { type Start, type StepRecord, type Surroundings, TestReplica, storageOf } from "./test-replica.ts";
+import {
+  type Start,
+  type StepRecord,
+  type Surroundings,
+  TestReplica,
+  storageOf,
+} from "./test-replica.ts";
 
 /** More deliveries or alarms than this without coming to rest means that it never will. */
 const restLimit = 100_000;
 
 /**
- * A few cores with a network and a clock in which nothing happens by itself: messages lie in `network` until delivered, disks and
- * machines can be slow, and time moves only when told.
+ * A few cores with a network and a clock in which nothing happens by itself: messages lie in
+ * `network` until delivered, disks and machines can be slow, and time moves only when told.
  */
 export class Cluster {
   readonly network = new Network();
@@ -69,7 +75,10 @@ export class Cluster {
     if (replica.isUp) replica.receive(message);
   }
 
-  /** Delivers messages among `ids`, and lets their disks and machines finish, until nothing is left to do. */
+  /**
+   * Delivers messages among `ids`, and lets their disks and machines finish, until nothing is left
+   * to do.
+   */
   stabilize(ids: readonly NodeId[] = [...this.replicas.keys()]): void {
     const among = ({ from, to }: Message): boolean => ids.includes(from) && ids.includes(to);
     for (let round = 0; round < restLimit; round++) {
@@ -80,7 +89,10 @@ export class Cluster {
     throw new Error("the cluster does not come to rest");
   }
 
-  /** Moves the clock by `ms`. Alarms fire at the moment they are due; messages stay where they are unless told otherwise. */
+  /**
+   * Moves the clock by `ms`. Alarms fire at the moment they are due; messages stay where they are
+   * unless told otherwise.
+   */
   advance(ms: number, deliver = false): void {
     const end = this.nowMs + ms;
     for (let alarm = 0; alarm < restLimit; alarm++) {

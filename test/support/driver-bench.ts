@@ -18,7 +18,10 @@ export interface BenchOptions {
   readonly wrap?: (storage: Storage) => Storage;
 }
 
-/** One driver, replica 1 of a group whose other members are the test. Writes down every effect, in order, one line each. */
+/**
+ * One driver, replica 1 of a group whose other members are the test. Writes down every effect, in
+ * order, one line each.
+ */
 export class DriverBench {
   readonly disk: MemoryDisk;
   readonly storage: MemoryStorage;
@@ -28,7 +31,12 @@ export class DriverBench {
   nowMs = 1000;
   #trace: string[] = [];
 
-  constructor({ voters = ["1", "2", "3"], config = {}, disk = new MemoryDisk(), wrap }: BenchOptions = {}) {
+  constructor({
+    voters = ["1", "2", "3"],
+    config = {},
+    disk = new MemoryDisk(),
+    wrap,
+  }: BenchOptions = {}) {
     this.disk = disk;
     this.storage = disk.open();
     const traced = this.#traced(this.storage);
@@ -68,7 +76,10 @@ export class DriverBench {
     return trace;
   }
 
-  /** Makes the driver leader of term 1: replica 2 grants, and acknowledges the term's noop unless told not to. */
+  /**
+   * Makes the driver leader of term 1: replica 2 grants, and acknowledges the term's noop unless
+   * told not to.
+   */
   async lead({ commit = true } = {}): Promise<void> {
     this.driver.campaign();
     const answer = { from: "2", to: "1", term: asTerm(1), granted: true } as const;
@@ -86,7 +97,12 @@ export class DriverBench {
     this.answer(from, { type: "accepted", matchIndex: asIndex(matchIndex) }, round);
   }
 
-  answer(from: string, result: AppendResult, round = 0, term: number = this.driver.raft.term): void {
+  answer(
+    from: string,
+    result: AppendResult,
+    round = 0,
+    term: number = this.driver.raft.term,
+  ): void {
     const head = { type: "appendEntriesResponse", from, to: "1", term: asTerm(term) } as const;
     this.driver.receiveAnswer([{ ...head, round, result }]);
   }
@@ -188,5 +204,8 @@ export const put = (requestId: string, key = requestId, floor = 0): Command => (
 
 /** Where a promise stands, without waiting for it. */
 export async function stateOf(promise: Promise<ClientResult[]>): Promise<ClientResult[] | "open"> {
-  return Promise.race([promise, new Promise<"open">((resolve) => setImmediate(() => resolve("open")))]);
+  return Promise.race([
+    promise,
+    new Promise<"open">((resolve) => setImmediate(() => resolve("open"))),
+  ]);
 }

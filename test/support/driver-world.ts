@@ -4,6 +4,7 @@ import { defaultSizes } from "../../src/raft/config.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { majority } from "../../src/raft/quorum.ts";
 import { Random } from "../../src/raft/random.ts";
+import { type EntryId, type LogIndex, offset } from "../../src/raft/types.ts";
 import { answerBatch } from "../../src/replica/client-api.ts";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
@@ -35,14 +36,19 @@ export const kind: Unkindness = {
   maxLateMs: 1,
 };
 
-/** One life of a replica: from an event that found none to a crash. After it, it may live on as a zombie. */
+/**
+ * One life of a replica: from an event that found none to a crash. After it, it may live on as a
+ * zombie.
+ */
 export class Instance {
   readonly driver: Driver;
   readonly storage: MemoryStorage;
   readonly wake: AlarmWake;
   /** Whether its code still runs. */
   isAlive = true;
-  checkedCommit = 0;
+  /** Whether the test broke its storage, so that it must abort. */
+  isBroken = false;
+  checkedCommit: LogIndex;
 
   constructor(world: DriverWorld, host: Host) {
     this.storage = host.disk.open();
@@ -66,8 +72,9 @@ export class Instance {
         clock,
         abort: (error, state) => {
           this.isAlive = false;
-          host.crash();
-          world.aborts.push(`${state}: ${String(error)}`);
+          this.storage.crash();
+          host.forget(this);
+          if (!this.isBroken) world.aborts.push(`${state}: ${String(error)}`);
         },
       },
     );
@@ -95,7 +102,10 @@ export class Host {
     });
   }
 
-  /** The instance that a new event reaches: the current one, or a new one that starts with the event. */
+  /**
+   * The instance that a new event reaches: the current one, or a new one that starts with the
+   * event.
+   */
   get instance(): Instance {
     if (this.#instance === null) {
       this.#instance = new Instance(this.#world, this);
@@ -104,13 +114,9 @@ export class Host {
     return this.#instance;
   }
 
-  get hasAlarm(): boolean {
-    return this.#alarm !== null;
-  }
-
   /**
-   * Ends the current instance. Some of the turns that it had finished may have become durable. A zombie's code runs on: it
-   * gets answers and promises, but no new events.
+   * Ends the current instance. Some of the turns that it had finished may have become durable. A
+   * zombie's code runs on: it gets answers and promises, but no new events.
    */
   crash({ survivors = 0, zombie = false } = {}): void {
     if (this.#instance === null) return;
@@ -119,11 +125,25 @@ export class Host {
     this.#instance = null;
   }
 
+  /** An instance has ended itself. The next event starts another. */
+  forget(instance: Instance): void {
+    if (this.#instance === instance) this.#instance = null;
+  }
+
+  /** Makes the current instance's storage fail from its next wait on. */
+  breakStorage(): void {
+    this.instance.isBroken = true;
+    this.instance.storage.fail(new Error("the disk is gone"));
+  }
+
+  /**
+   * The alarm service has a clock of its own: with a skewed one here, alarms come early or late.
+   */
   setAlarm(wallMs: number): Promise<void> {
     const { random, agenda, unkindness } = this.#world;
-    const alarm = { atMs: wallMs - this.skewMs };
+    const alarm = { atMs: wallMs };
     this.#alarm = alarm;
-    const inMs = alarm.atMs - agenda.nowMs + random.between(0, unkindness.maxLateMs);
+    const inMs = Math.max(1, alarm.atMs - agenda.nowMs) + random.between(0, unkindness.maxLateMs);
     agenda.after(inMs, () => {
       if (this.#alarm !== alarm) return;
       if (random.between(0, 999) < unkindness.lostAlarms) return;
@@ -147,8 +167,9 @@ export class Host {
 }
 
 /**
- * Whole replicas without a Durable Object around them: drivers on memory disks, in a time of their own. Everything is drawn from one
- * seed. What leaves an instance waits for its disk as behind a Durable Object's output gate.
+ * Whole replicas without a Durable Object around them: drivers on memory disks, in a time of their
+ * own. Everything is drawn from one seed. What leaves an instance waits for its disk as behind a
+ * Durable Object's output gate.
  */
 export class DriverWorld {
   readonly agenda = new Agenda();
@@ -157,6 +178,8 @@ export class DriverWorld {
   readonly hosts: ReadonlyMap<string, Host>;
   readonly instances: Instance[] = [];
   readonly aborts: string[] = [];
+  /** How often something happened that a run is made to bring about. */
+  readonly seen = { terms: 0, answersOfZombies: 0, callsOfZombies: 0 };
   unkindness: Unkindness = kind;
   /** Which instance led a term: never two, not even two of one replica. */
   readonly #leaderOf = new Map<number, Instance>();
@@ -179,7 +202,9 @@ export class DriverWorld {
 
   /** The current instance that leads the newest term, if any does. */
   get leader(): Host | null {
-    const leading = [...this.hosts.values()].filter(({ instance }) => instance.driver.raft.role === "leader");
+    const leading = [...this.hosts.values()].filter(
+      ({ instance }) => instance.driver.raft.role === "leader",
+    );
     const termOf = (host: Host): number => host.instance.driver.raft.term;
     return leading.sort((a, b) => termOf(b) - termOf(a))[0] ?? null;
   }
@@ -199,7 +224,8 @@ export class DriverWorld {
 
   /** A message or its answer is on its way. Says whether it gets there, and after how long. */
   transit(from: string, to: Host): number | null {
-    if (to.deafTo.has(from) || this.random.between(0, 999) < this.unkindness.lostMessages) return null;
+    if (to.deafTo.has(from) || this.random.between(0, 999) < this.unkindness.lostMessages)
+      return null;
     return this.random.between(0, this.unkindness.maxDelayMs);
   }
 
@@ -233,10 +259,13 @@ export class DriverWorld {
       const target = this.host(to);
       const delayMs = this.transit(from.id, target);
       if (delayMs === null) return;
-      this.agenda.after(delayMs, () => this.#handle(target, from, bytes, (answer) => {
-        if (caller.isAlive) end(() => caller.driver.receiveAnswer(answer));
-      }));
+      this.agenda.after(delayMs, () =>
+        this.#handle(target, from, bytes, (answer) => {
+          if (caller.isAlive) end(() => caller.driver.receiveAnswer(answer));
+        }),
+      );
     };
+    if (caller.storage.isGone) this.seen.callsOfZombies++;
     void caller.storage.gate().then(() => {
       deliver();
       if (this.random.between(0, 999) < this.unkindness.doubledMessages) deliver();
@@ -257,6 +286,7 @@ export class DriverWorld {
         const { sequence } = instance.driver.machine.state;
         await instance.storage.gate();
         if (!instance.isAlive) return;
+        if (instance.storage.isGone) this.seen.answersOfZombies++;
         this.agenda.after(this.random.between(0, this.unkindness.maxDelayMs), () =>
           answer(results, sequence),
         );
@@ -286,20 +316,21 @@ export class DriverWorld {
       if (raft.role === "leader") {
         const known = this.#leaderOf.get(raft.term) ?? instance;
         this.#leaderOf.set(raft.term, known);
+        this.seen.terms = this.#leaderOf.size;
         if (known !== instance) throw new Error(`term ${raft.term} has two leaders`);
       }
-      for (let index = instance.checkedCommit + 1; index <= raft.log.commitIndex; index++) {
-        this.#checkCommitted(index, raft.log.idAt(raft.log.commitIndex).index, instance);
+      while (instance.checkedCommit < raft.log.commitIndex) {
+        instance.checkedCommit = offset(instance.checkedCommit, 1);
+        this.#checkCommitted(raft.log.idAt(instance.checkedCommit));
       }
-      instance.checkedCommit = raft.log.commitIndex;
     }
   }
 
   /** A committed entry is durable on a majority, and is the same on every replica for ever. */
-  #checkCommitted(index: number, _commit: number, { driver }: Instance): void {
-    const term = driver.raft.log.termAt(index as typeof driver.raft.log.commitIndex)!;
+  #checkCommitted({ term, index }: EntryId): void {
     const known = (this.#committed[index] ??= term);
-    if (known !== term) throw new Error(`entry ${index} was committed in term ${known} and in ${term}`);
+    if (known !== term)
+      throw new Error(`entry ${index} was committed in term ${known} and ${term}`);
     const holders = [...this.hosts.values()].filter(
       ({ disk }) => disk.durableEntries[index - 1]?.term === term,
     );

@@ -1,6 +1,7 @@
 /**
- * Waits until `condition` gives something other than false, null or undefined, and returns it. An exception counts as "not yet".
- * Gives up at the deadline with the last exception, or with what was seen last: so a failing test says what it was waiting for.
+ * Waits until `condition` gives something other than false, null or undefined, and returns it. An
+ * exception counts as "not yet". Gives up at the deadline with the last exception, or with what was
+ * seen last: so a failing test says what it was waiting for.
  */
 export async function eventually<T>(
   what: string,

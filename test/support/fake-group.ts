@@ -170,7 +170,7 @@ export class FakeGroup {
       HEARTBEAT_MS: "50",
       ELECTION_MIN_MS: "150",
       ELECTION_MAX_MS: "300",
-      REPLICA: REPLICA as unknown as DurableObjectNamespace,
+      REPLICA: REPLICA as object as DurableObjectNamespace,
     };
   }
 
@@ -230,7 +230,8 @@ export class FakeGroup {
       case "is unsure":
         return answer(all({ type: "unknown" }));
       case "expires":
-        return answer(all({ type: "expired" }));
+        // Only writes can come too late.
+        return answer(requests.map((r) => (r.type === "get" ? this.table.apply(r) : expired)));
       case "applies, then breaks":
         apply();
         throw new Error("Network connection lost.");
@@ -249,7 +250,9 @@ export class FakeGroup {
       default: {
         const [, leader] = /^follows (.+)$/.exec(act) ?? [];
         if (leader !== undefined) return answer(all({ type: "notLeader", leader }), "follower");
-        setTimeout(apply, Number.parseInt(act.slice("hangs, and applies after ".length), 10));
+        const [, ms] = /^hangs, and applies after (\d+) ms$/.exec(act) ?? [];
+        if (ms === undefined) throw new TypeError(`nobody knows how a replica "${act}"`);
+        setTimeout(apply, Number(ms));
         return hang(signal);
       }
     }
@@ -261,6 +264,8 @@ export class FakeGroup {
     return status === "hangs" ? hang(signal) : new Response(toBytes(status));
   }
 }
+
+const expired: ClientResult = { type: "expired" };
 
 function hang(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

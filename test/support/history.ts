@@ -14,8 +14,9 @@ export interface Operation {
 type Versions = { readonly revision: number; readonly value: string | null }[];
 
 /**
- * Replays a committed log on a model with an endless memory for request ids, and holds against it what clients were told. Since every
- * effect has a revision of its own, the order of all effects is known, and checking linearizability needs no search.
+ * Replays a committed log on a model with an endless memory for request ids, and holds against it
+ * what clients were told. Since every effect has a revision of its own, the order of all effects is
+ * known, and checking linearizability needs no search.
  *
  * @param log the commands of all committed entries, in order.
  */
@@ -73,13 +74,17 @@ export function checkHistory(log: readonly Command[], operations: readonly Opera
     const versions = versionsOf(request.key);
     if (result.type === "absent") {
       const there = versions.findLast((version) => version.revision <= result.revision)!;
-      if (there.value !== null) throw new Error(`${describe(request)} found nothing at ${result.revision}`);
+      if (there.value !== null)
+        throw new Error(`${describe(request)} found nothing at ${result.revision}`);
       return [result.revision, result.revision];
     }
-    if (result.type !== "value") throw new Error(`${describe(request)} was answered ${result.type}`);
+    if (result.type !== "value")
+      throw new Error(`${describe(request)} was answered ${result.type}`);
     const at = versions.findIndex((version) => version.revision === result.modRevision);
     if (at === -1 || versions[at]!.value !== text(result.value!)) {
-      throw new Error(`${describe(request)} found what was never written: ${JSON.stringify(result)}`);
+      throw new Error(
+        `${describe(request)} found what was never written: ${JSON.stringify(result)}`,
+      );
     }
     return [result.modRevision, (versions[at + 1]?.revision ?? Number.POSITIVE_INFINITY) - 1];
   }
@@ -91,4 +96,6 @@ const revisionOf = (result: CommandResult): number =>
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 const describe = (request: ClientRequest): string =>
-  request.type === "get" ? `get ${request.key}` : `${request.type} ${request.key} #${request.requestId}`;
+  request.type === "get"
+    ? `get ${request.key}`
+    : `${request.type} ${request.key} #${request.requestId}`;

@@ -5,8 +5,8 @@ import type { Row } from "../../src/kv/table.ts";
 import { MemoryDisk, type MemoryStorage } from "./memory-storage.ts";
 
 /**
- * A state machine on a disk of its own, fed with entries as the driver feeds it: what one `apply` makes is stored in one turn, and
- * a turn that put nothing on record is not stored at all.
+ * A state machine on a disk of its own, fed with entries as the driver feeds it: what one `apply`
+ * makes is stored in one turn, and a turn that put nothing on record is not stored at all.
  */
 export class MachineBench {
   readonly #disk = new MemoryDisk();
@@ -63,7 +63,9 @@ export class MachineBench {
     }
   }
 
-  /** Forgets what is in memory. What was not stored of the log is applied again, as after a boot. */
+  /**
+   * Forgets what is in memory. What was not stored of the log is applied again, as after a boot.
+   */
   restart(): void {
     this.#storage.endTurn();
     this.#storage.flush();
@@ -72,8 +74,9 @@ export class MachineBench {
   }
 
   /**
-   * Reads `put k v`, `put k v type/subtype` or `delete k`, each with an id `#id` and a floor `>n` at its end or without. An id of
-   * its own and the newest sequence number stand for what is left out.
+   * Reads `put k v`, `put k v type/subtype` or `delete k`, each with an id `#id` and a floor `>n`
+   * at its end or without. An id of its own and the newest sequence number stand for what is left
+   * out.
    */
   command(text: string): Command {
     const words = text.split(" ");
@@ -91,11 +94,7 @@ export class MachineBench {
   #open(): void {
     this.#storage = this.#disk.open();
     this.#window = new RequestWindow(() => this.#storage.requestRecords());
-    this.#machine = new StateMachine(
-      this.#storage.table,
-      this.#window,
-      this.#storage.machineState,
-    );
+    this.#machine = new StateMachine(this.#storage.table, this.#window, this.#storage.machineState);
   }
 
   #catchUp(): CommandResult[] {

@@ -15,7 +15,7 @@ import {
 /** A log in an array. Strict: to ask for what it does not hold is an error in whoever asks. */
 export class MemoryLog implements LogReader {
   #base: EntryId;
-  #entries: Entry[];
+  readonly #entries: Entry[];
 
   constructor(entries: readonly Entry[] = [], base: EntryId = zeroEntryId) {
     this.#base = base;
@@ -97,12 +97,12 @@ type Write =
   | { readonly type: "applied"; readonly index: LogIndex };
 
 /**
- * A disk with a write-back cache: what is written can be read at once, becomes durable later in the order of writing, and what is
- * not durable yet is lost in a crash. The reader hands out only what is durable, because the core promises to keep the rest in
- * memory.
+ * A disk with a write-back cache: what is written can be read at once, becomes durable later in the
+ * order of writing, and what is not durable yet is lost in a crash. The reader hands out only what
+ * is durable, because the core promises to keep the rest in memory.
  */
 export class MemoryStorage {
-  #durable: Content;
+  readonly #durable: Content;
   #written: Content;
   #pending: Write[] = [];
   #writtenBatch = 0;

@@ -27,14 +27,18 @@ interface Content {
 type Write = (content: Content) => void;
 
 interface DiskOptions {
-  /** Decides when a finished turn becomes durable. At once, but never in the same turn, by default. */
+  /**
+   * Decides when a finished turn becomes durable. At once, but never in the same turn, by default.
+   */
   readonly later?: (work: () => void) => void;
 }
 
-/** A disk in memory. It outlives the instances that run on it, and holds only what became durable. */
+/**
+ * A disk in memory. It outlives the instances that run on it, and holds only what became durable.
+ */
 export class MemoryDisk {
   readonly #later: (work: () => void) => void;
-  #durable: Content = {
+  readonly #durable: Content = {
     hardState: { term: asTerm(0), vote: null },
     entries: [],
     rows: new Map(),
@@ -58,8 +62,9 @@ export class MemoryDisk {
   }
 
   /**
-   * Starts an instance, which sees what is durable. The instance before it can make nothing durable from then on. It is not
-   * told: if its code still runs it is a zombie, as an old instance of a Durable Object may be.
+   * Starts an instance, which sees what is durable. The instance before it can make nothing durable
+   * from then on. It is not told: if its code still runs it is a zombie, as an old instance of a
+   * Durable Object may be.
    */
   open(): MemoryStorage {
     this.#newest?.crash();
@@ -79,8 +84,9 @@ interface DiskPort {
 }
 
 /**
- * The Storage port in memory, as one instance sees it: reads see what was written, and a crash leaves what became durable. What is
- * written in one turn becomes durable together, and turns in their order.
+ * The Storage port in memory, as one instance sees it: reads see what was written, and a crash
+ * leaves what became durable. What is written in one turn becomes durable together, and turns in
+ * their order.
  */
 export class MemoryStorage implements Storage {
   readonly log: LogReader;
@@ -90,14 +96,14 @@ export class MemoryStorage implements Storage {
   /** The turn under way. */
   #turn: Write[] = [];
   /** Turns that are over, in their order, each waiting to become durable. */
-  #waiting: (readonly Write[])[] = [];
+  readonly #waiting: (readonly Write[])[] = [];
   /** How many turns have written something, and how many of these are durable. */
   #begun = 0;
   #durable = 0;
   #waits: { readonly upTo: number; readonly resolve: () => void }[] = [];
   #isHeld = false;
   #isGone = false;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   constructor(content: Content, disk: DiskPort) {
     this.#content = content;
@@ -154,19 +160,25 @@ export class MemoryStorage implements Storage {
   }
 
   async durable(): Promise<void> {
-    if (this.#failure !== null) throw this.#failure;
+    this.#throwFailure();
     await this.gate();
-    if (this.#failure !== null) throw this.#failure;
+    this.#throwFailure();
   }
 
-  /** The output gate: resolves when all that has been written so far is durable. What leaves the replica waits for it. */
+  /**
+   * The output gate: resolves when all that has been written so far is durable. What leaves the
+   * replica waits for it.
+   */
   gate(): Promise<void> {
     const upTo = this.#begun;
     if (upTo <= this.#durable) return Promise.resolve();
     return new Promise((resolve) => this.#waits.push({ upTo, resolve }));
   }
 
-  /** Ends the turn. Happens by itself before the next microtask; a simulator that has no microtasks between events calls it. */
+  /**
+   * Ends the turn. Happens by itself before the next microtask; a simulator that has no microtasks
+   * between events calls it.
+   */
   endTurn(): void {
     if (this.#turn.length === 0) return;
     this.#waiting.push(this.#turn);
@@ -198,17 +210,22 @@ export class MemoryStorage implements Storage {
   }
 
   /** From now on `durable` rejects. */
-  fail(error: unknown): void {
+  fail(error: Error): void {
     this.#failure = error;
   }
 
   /**
-   * The instance loses the disk. Of the turns that are over and not durable the oldest `survivors` are kept, the others and the
-   * turn under way are lost. Whatever it writes afterwards, only it will see, and `durable` never resolves.
+   * The instance loses the disk. Of the turns that are over and not durable the oldest `survivors`
+   * are kept, the others and the turn under way are lost. Whatever it writes afterwards, only it
+   * will see, and `durable` never resolves.
    */
   crash(survivors = 0): void {
     if (survivors > 0) this.flush(survivors);
     this.#isGone = true;
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure;
   }
 
   #write(write: Write): void {

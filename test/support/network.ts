@@ -1,10 +1,14 @@
 import type { Message } from "../../src/raft/messages.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 
-/** The messages under way, in the order of sending. It loses nothing and delivers nothing by itself, except across a cut. */
+/**
+ * The messages under way, in the order of sending. It loses nothing and delivers nothing by itself,
+ * except across a cut.
+ */
 export class Network {
   #inFlight: Message[] = [];
   #groups: readonly (readonly NodeId[])[] = [];
+  #muted: NodeId | null = null;
 
   get inFlight(): readonly Message[] {
     return this.#inFlight;
@@ -21,12 +25,21 @@ export class Network {
     return taken;
   }
 
-  /** From now on nothing passes between the groups; what is under way still arrives. No groups: everything passes. */
+  /**
+   * From now on messages pass only inside a group, and a replica may be in several; what is under
+   * way still arrives. No groups: everything passes.
+   */
   partition(groups: readonly (readonly NodeId[])[]): void {
     this.#groups = groups;
   }
 
+  /** From now on nothing that this one sends arrives anywhere, though it hears the others. */
+  mute(node: NodeId | null): void {
+    this.#muted = node;
+  }
+
   isCut(from: NodeId, to: NodeId): boolean {
+    if (from === this.#muted) return true;
     if (this.#groups.length === 0) return false;
     return !this.#groups.some((group) => group.includes(from) && group.includes(to));
   }

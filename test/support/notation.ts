@@ -1,6 +1,6 @@
 /**
- * Reads the notation that src/raft/describe.ts writes, so that tests can be text on both sides: messages, entries and ids are
- * given as they would be shown.
+ * Reads the notation that src/raft/describe.ts writes, so that tests can be text on both sides:
+ * messages, entries and ids are given as they would be shown.
  */
 import type { AppendResult, Message } from "../../src/raft/messages.ts";
 import {
@@ -26,7 +26,10 @@ export function entry({ term, index }: EntryId, size?: number): Entry {
   return { type: "command", term, index, data };
 }
 
-/** `1/1..1/3,2/4`: runs of one term each, joined by commas. `none` and the empty text are no entries. */
+/**
+ * `1/1..1/3,2/4`: runs of one term each, joined by commas. `none` and the empty text are no
+ * entries.
+ */
 export function entries(text: string, size?: number): Entry[] {
   if (text === "" || text === "none") return [];
   return text.split(",").flatMap((run) => {
@@ -134,4 +137,5 @@ class Words {
   }
 }
 
-const unreadable = (what: string, text: string): Error => new Error(`cannot read the ${what} "${text}"`);
+const unreadable = (what: string, text: string): Error =>
+  new Error(`cannot read the ${what} "${text}"`);

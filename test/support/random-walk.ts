@@ -1,10 +1,16 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
-import { describeId, describeInput, describeOutput, describeRaft } from "../../src/raft/describe.ts";
+import {
+  describeId,
+  describeInput,
+  describeOutput,
+  describeRaft,
+} from "../../src/raft/describe.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Random } from "../../src/raft/random.ts";
 import { type NodeId, asIndex } from "../../src/raft/types.ts";
 import { Cluster } from "./cluster.ts";
-import { Invariants, check } from "./invariants.ts";
+import { check } from "./check.ts";
+import { Invariants } from "./invariants.ts";
 import { Requests, dataOf } from "./requests.ts";
 import type { StepRecord, TestReplica } from "./test-replica.ts";
 
@@ -15,8 +21,9 @@ const traceLength = 60;
 const phase = 150;
 
 /**
- * Does random things to a cluster, always the same for one seed: messages come late, twice, out of order or never, disks and
- * machines lag, replicas crash and return, time passes and alarms are late. Then everything heals, and the cluster must too.
+ * Does random things to a cluster, always the same for one seed: messages come late, twice, out of
+ * order or never, disks and machines lag, replicas crash and return, time passes and alarms are
+ * late. Then everything heals, and the cluster must too.
  */
 export class RandomWalk {
   readonly #random: Random;
@@ -43,13 +50,14 @@ export class RandomWalk {
       send(message);
     };
     for (const replica of this.#replicas) {
+      replica.isQuiet = true;
       replica.fastDisk = this.#chance(20);
       replica.fastMachine = this.#chance(20);
     }
   }
 
   get committed(): number {
-    return this.#invariants.committed.length;
+    return this.#invariants.commits.committed.length;
   }
 
   /** The newest steps as text, to understand a failure with. */
@@ -65,13 +73,14 @@ export class RandomWalk {
     for (let i = 0; i < actions; i++) {
       if (i % phase === 0) this.#changeWeather();
       this.#act();
-      this.#requests.checkCommitted(20);
+      this.#requests.checkCommitted();
     }
-    this.#requests.checkCommitted();
-    this.#invariants.quorumHoldsCommitted();
+    this.#invariants.commits.quorumHoldsCommitted();
   }
 
-  /** Everything works again: soon there must be one leader, equal logs, and an end to every request. */
+  /**
+   * Everything works again: soon there must be one leader, equal logs, and an end to every request.
+   */
   heal(): void {
     const cluster = this.#cluster;
     cluster.network.partition([]);
@@ -88,7 +97,7 @@ export class RandomWalk {
     cluster.advance(10 * electionMaxMs, true);
     check(this.#isCalm() && cluster.leaders[0]!.raft.term === term, "calm", () => this.#state());
     this.#requests.checkCommitted();
-    this.#invariants.quorumHoldsCommitted();
+    this.#invariants.commits.quorumHoldsCommitted();
   }
 
   get #replicas(): TestReplica[] {

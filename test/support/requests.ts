@@ -1,7 +1,8 @@
 import type { RequestId } from "../../src/raft/io.ts";
 import { majority } from "../../src/raft/quorum.ts";
 import type { LogIndex, NodeId } from "../../src/raft/types.ts";
-import { type Invariants, check } from "./invariants.ts";
+import { check } from "./check.ts";
+import type { Invariants } from "./invariants.ts";
 import type { StepRecord, TestReplica } from "./test-replica.ts";
 
 interface Open {
@@ -18,6 +19,9 @@ export class Requests {
   readonly #open = new Map<RequestId, Open>();
   /** Proposals that were said to have had no effect. */
   readonly #void = new Set<RequestId>();
+  readonly #committed = new Set<RequestId>();
+  /** How many of all committed entries are in that set. */
+  #checked = 0;
   #lastId = 0;
 
   constructor(invariants: Invariants) {
@@ -30,8 +34,13 @@ export class Requests {
 
   make(type: Open["type"], { id }: TestReplica): RequestId {
     this.#lastId++;
-    const { committed, now } = this.#invariants;
-    this.#open.set(this.#lastId, { type, node: id, floor: committed.length, moment: now });
+    const { commits, following } = this.#invariants;
+    this.#open.set(this.#lastId, {
+      type,
+      node: id,
+      floor: commits.committed.length,
+      moment: following.now,
+    });
     return this.#lastId;
   }
 
@@ -48,6 +57,7 @@ export class Requests {
     for (const { id, reason } of output.failed) {
       this.#end(id, null, replica);
       if (reason !== "unknown") this.#void.add(id);
+      this.#isHonest(id);
     }
   }
 
@@ -56,28 +66,51 @@ export class Requests {
     for (const [request, { node }] of this.#open) if (node === id) this.#open.delete(request);
   }
 
-  /** A request commits at most once, and never after it was said to have failed. */
-  checkCommitted(newest = Infinity): void {
-    const committed = this.#invariants.committed.slice(-newest);
-    const ids = committed.filter(({ data }) => data.byteLength > 0).map(({ data }) => idIn(data));
-    check(new Set(ids).size === ids.length, "at most once", () => `committed ${ids.join(" ")}`);
-    const lies = ids.filter((id) => this.#void.has(id));
-    check(lies.length === 0, "failed means failed", () => `#${lies.join(" #")} failed and committed`);
+  /** A request commits at most once, and never after or before it is said to have had no effect. */
+  checkCommitted(): void {
+    const { committed } = this.#invariants.commits;
+    for (const { data } of committed.slice(this.#checked)) {
+      const id = idIn(data);
+      if (id === 0) continue;
+      check(!this.#committed.has(id), "at most once", () => `#${id} committed again`);
+      this.#committed.add(id);
+      this.#isHonest(id);
+    }
+    this.#checked = committed.length;
   }
 
-  #isLinearizable(id: RequestId, index: LogIndex, { floor, moment }: Open, replica: TestReplica): void {
+  #isHonest(id: RequestId): void {
+    const isHonest = !(this.#void.has(id) && this.#committed.has(id));
+    check(isHonest, "failed means failed", () => `#${id} failed and committed`);
+  }
+
+  #isLinearizable(
+    id: RequestId,
+    index: LogIndex,
+    { floor, moment }: Open,
+    replica: TestReplica,
+  ): void {
     const { log } = replica.raft;
     const says = (what: string) => (): string => `#${id} is read at ${index}, but ${what}`;
     check(index >= floor, "linearizable reads", says(`${floor} was committed before`));
-    check(index <= log.commitIndex, "linearizable reads", says(`only ${log.commitIndex} is committed`));
-    const followers = this.#invariants.followersSince(replica, moment);
+    check(
+      index <= log.commitIndex,
+      "linearizable reads",
+      says(`only ${log.commitIndex} is committed`),
+    );
+    const followers = this.#invariants.following.countSince(replica, moment);
     const isConfirmed = followers >= majority(replica.config.voters.length);
-    check(isConfirmed, "linearizable reads", says(`only ${followers} have followed since it began`));
+    check(
+      isConfirmed,
+      "linearizable reads",
+      says(`only ${followers} have followed since it began`),
+    );
   }
 
   #end(id: RequestId, type: Open["type"] | null, replica: TestReplica): Open {
     const open = this.#open.get(id);
-    const isRight = open !== undefined && open.node === replica.id && (type ?? open.type) === open.type;
+    const isRight =
+      open !== undefined && open.node === replica.id && (type ?? open.type) === open.type;
     check(isRight, "ends once", () => `#${id} ended again, or not where or as what it began`);
     this.#open.delete(id);
     return open!;

@@ -1,7 +1,10 @@
+import { Leader } from "../../src/raft/leader.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import { LoneReplica, type Start } from "./test-replica.ts";
 
-/** Lone replicas n1 in a given role. `start.term` is the term before the one they stand in or lead. */
+/**
+ * Lone replicas n1 in a given role. `start.term` is the term before the one they stand in or lead.
+ */
 
 /** Follows n2 in the term it starts with, having heard from it just now. */
 export function follower(start: Start = {}): LoneReplica {
@@ -52,4 +55,16 @@ export function acceptAll(
 
 export function othersOf({ config }: LoneReplica): NodeId[] {
   return config.voters.filter((voter) => voter !== config.id);
+}
+
+/** What a leader sends to one follower, of all that came out of a step. */
+export function sentTo(node: NodeId, lines: readonly string[]): string[] {
+  return lines.filter((line) => line.startsWith(`send n1->${node}`));
+}
+
+/** What a leader knows of one follower: `state match next inflight`. */
+export function progressOf({ id, raft: { roleHandler } }: LoneReplica, node: NodeId): string {
+  if (!(roleHandler instanceof Leader)) throw new Error(`${id} does not lead`);
+  const { state, matchIndex, nextIndex, inflightMessages } = roleHandler.followers.get(node)!;
+  return `${state} ${matchIndex} ${nextIndex} ${inflightMessages}`;
 }

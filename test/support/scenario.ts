@@ -12,8 +12,9 @@ import { message } from "./notation.ts";
 import type { Start, StepRecord, TestReplica } from "./test-replica.ts";
 
 /**
- * Plays a story and writes it down again: comments and commands as they were, and after `----` what came of them. Paragraphs are
- * separated by empty lines; the commands are in docs/testing.md and below. An unknown command is an error.
+ * Plays a story and writes it down again: comments and commands as they were, and after `----` what
+ * came of them. Paragraphs are separated by empty lines; the commands are those of
+ * Scenario, below. An unknown command is an error.
  */
 export function play(text: string): string {
   const scenario = new Scenario();
@@ -26,14 +27,16 @@ export function play(text: string): string {
     const output = commands.flatMap((command) => scenario.run(command));
     return [...script, "----", ...(output.length === 0 ? ["nothing"] : output)].join("\n");
   });
+  if (paragraphs.every((paragraph) => !paragraph.includes("----"))) throw new Error("no commands");
   return `${paragraphs.filter((paragraph) => paragraph !== "").join("\n\n")}\n`;
 }
 
 type Command = (words: readonly string[]) => void;
 
 /**
- * One cluster and what can be done to it. A step shows as a line with its input and, indented, its effects; an input that the host
- * gives by itself (`persisted`, `applied`) shows only if something comes of it.
+ * One cluster and what can be done to it. A step shows as a line with its input and, indented, its
+ * effects; an input that the host gives by itself (`persisted`, `applied`) shows only if something
+ * comes of it.
  */
 class Scenario {
   #cluster = new Cluster([]);
@@ -72,7 +75,8 @@ class Scenario {
     wait: ([ms]) => {
       this.#cluster.nowMs += number(ms);
     },
-    // deliver n1->n2, deliver ->n2, deliver n1->, deliver all; then first, last or #2 for one of them. Answers stay under way.
+    // deliver n1->n2, deliver ->n2, deliver n1->, deliver all; then first, last or #2 for one of
+    // them. Answers stay under way.
     deliver: (words) => void this.#cluster.deliver(this.#select(words)),
     // double ->n2: delivers, and keeps a copy under way.
     double: (words) => {
@@ -86,9 +90,11 @@ class Scenario {
     network: () => {
       this.#lines.push(...this.#cluster.network.inFlight.map(describeMessage));
     },
-    // receive n1->n2 requestVoteRequest t2 last 1/3: a message that nobody here sent, or one that comes late.
+    // receive n1->n2 requestVoteRequest t2 last 1/3: a message that nobody here sent, or one that
+    // comes late.
     receive: (words) => this.#cluster.hand(message(words.join(" "))),
-    // stabilize, or stabilize n1 n2: delivers among these and lets disks and machines finish, until nothing is left to do.
+    // stabilize, or stabilize n1 n2: delivers among these and lets disks and machines finish, until
+    // nothing is left to do.
     stabilize: (ids) => this.#cluster.stabilize(ids.length === 0 ? undefined : ids),
     // partition n1 / n2 n3: nothing sent from now on passes between the groups.
     partition: (words) => {
@@ -96,7 +102,8 @@ class Scenario {
       this.#cluster.network.partition(groups.map((group) => group.trim().split(" ")));
     },
     heal: () => this.#cluster.network.partition([]),
-    // disk n1 slow: nothing becomes durable until sync n1, or sync n1 #2 for what was written up to that batch.
+    // disk n1 slow: nothing becomes durable until sync n1, or sync n1 #2 for what was written up to
+    // that batch.
     disk: ([id, speed]) => {
       this.#replica(id).fastDisk = isFast(speed);
     },
@@ -108,7 +115,8 @@ class Scenario {
       if (opened > 0) this.#lines.push(`${id} lets go of ${opened} held`);
       replica.reportDurable();
     },
-    // machine n1 slow: nothing is applied until applied n1, or applied n1 5 for entries up to that one.
+    // machine n1 slow: nothing is applied until applied n1, or applied n1 5 for entries up to that
+    // one.
     machine: ([id, speed]) => {
       this.#replica(id).fastMachine = isFast(speed);
     },

@@ -98,13 +98,11 @@ export class Writer {
     for (let i = 0; !this.#stop.signal.aborted; i++) {
       const [key, value] = [`${this.#name}/${i}`, `value ${i} of ${this.#name}`];
       // A lost connection is an answer of its own: nothing was acknowledged.
-      const answer = await this.#client
-        .put(key, value)
-        .catch((error: unknown): Answer => ({
-          status: 0,
-          body: String(error),
-          headers: new Headers(),
-        }));
+      const answer = await this.#client.put(key, value).catch((error: unknown): Answer => ({
+        status: 0,
+        body: String(error),
+        headers: new Headers(),
+      }));
       if (isWritten(answer)) {
         this.acknowledged.set(key, value);
         const now = performance.now();

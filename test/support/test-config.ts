@@ -1,6 +1,9 @@
 import { type RaftConfig, defaultSizes } from "../../src/raft/config.ts";
 
-/** Timeouts that are easy to count with, and sizes that are never in the way unless a test sets them. */
+/**
+ * Timeouts that are easy to count with, and sizes that are never in the way unless a test sets
+ * them.
+ */
 export function testConfig(id: string, settings: Partial<RaftConfig> = {}): RaftConfig {
   return {
     id,

@@ -17,7 +17,11 @@ import { id, logOfTerms, message } from "./notation.ts";
 import { testConfig } from "./test-config.ts";
 
 /** An input without its time, which the replica adds. */
-export type TimelessInput = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
+export type TimelessInput = Input extends infer I
+  ? I extends Input
+    ? Omit<I, "nowMs">
+    : never
+  : never;
 
 /** One step of the core, as seen from outside. */
 export interface StepRecord {
@@ -26,7 +30,10 @@ export interface StepRecord {
   readonly output: Output;
   /** What the replica was before. */
   readonly before: { readonly role: Role; readonly term: Term; readonly leader: NodeId | null };
-  /** Whether the host gave the input by itself: what was written became durable, or what was handed out is applied. */
+  /**
+   * Whether the host gave the input by itself: what was written became durable, or what was handed
+   * out is applied.
+   */
   readonly automatic: boolean;
 }
 
@@ -43,16 +50,21 @@ interface Held {
 }
 
 /**
- * Hosts one core as the driver does, on a disk that loses what is not durable: sends, writes, holds `sendAfterPersist` back until
- * everything written before is durable, and applies. A fast disk and a fast machine do their part within the step; slow ones wait
- * to be told.
+ * Hosts one core as the driver does, on a disk that loses what is not durable: sends, writes, holds
+ * `sendAfterPersist` back until everything written before is durable, and applies. A fast disk and
+ * a fast machine do their part within the step; slow ones wait to be told.
  */
 export class TestReplica {
   readonly config: RaftConfig;
   readonly storage: MemoryStorage;
   fastDisk = true;
   fastMachine = true;
-  /** Everything this replica's state machine was ever given, the same entry again after a crash included. */
+  /** Saves the work of describing outputs to whoever does not read them. */
+  isQuiet = false;
+  /**
+   * Everything this replica's state machine was ever given, the same entry again after a crash
+   * included.
+   */
   readonly applied: Entry[] = [];
   readonly #surroundings: Surroundings;
   #raft: Raft | null = null;
@@ -115,7 +127,10 @@ export class TestReplica {
     this.#applying = [];
   }
 
-  /** Gives the core an input and carries its output out. Returns all that came out of it, one line an effect. */
+  /**
+   * Gives the core an input and carries its output out. Returns all that came out of it, one line
+   * an effect.
+   */
   step(input: TimelessInput): string[] {
     this.#lines = [];
     this.#step(input, false);
@@ -148,7 +163,10 @@ export class TestReplica {
     return this.step({ type: "unreachable", node });
   }
 
-  /** Makes what was written up to `batch` durable, opens the gate for what waited for it, and tells the core. */
+  /**
+   * Makes what was written up to `batch` durable, opens the gate for what waited for it, and tells
+   * the core.
+   */
   sync(batch: number = this.storage.writtenBatch): string[] {
     this.makeDurable(batch);
     return this.reportDurable();
@@ -185,7 +203,7 @@ export class TestReplica {
     const before = { role: raft.role, term: raft.term, leader: raft.leader };
     const timed: Input = { ...input, nowMs: this.#surroundings.nowMs() };
     const output = raft.step(timed);
-    this.#lines.push(...describeOutput(output));
+    if (!this.isQuiet) this.#lines.push(...describeOutput(output));
     for (const each of output.sendNow) this.#surroundings.send(each);
     if (output.persist !== null) this.storage.persist(output.persist);
     const batch = this.storage.writtenBatch;
@@ -237,7 +255,13 @@ export interface Start extends Partial<RaftConfig> {
   readonly applied?: number;
 }
 
-export function storageOf({ term = 0, vote, log = [], base = "0/0", applied }: Start): MemoryStorage {
+export function storageOf({
+  term = 0,
+  vote,
+  log = [],
+  base = "0/0",
+  applied,
+}: Start): MemoryStorage {
   const baseId = id(base);
   return new MemoryStorage({
     hardState: { term: asTerm(term), vote: vote ?? null },
@@ -246,16 +270,20 @@ export function storageOf({ term = 0, vote, log = [], base = "0/0", applied }: S
   });
 }
 
-/** A replica without a network, for tests that speak for the others. Its clock stands where the test puts it. */
+/**
+ * A replica without a network, for tests that speak for the others. Its clock stands where the test
+ * puts it.
+ */
 export class LoneReplica extends TestReplica {
   readonly clock: { nowMs: number };
   readonly sent: Message[];
 
   constructor(name: NodeId, start: Start = {}) {
-    const { term, vote, log, base, applied, ...settings } = start;
     const clock = { nowMs: 0 };
     const sent: Message[] = [];
-    super(testConfig(name, settings), storageOf(start), {
+    const known = testConfig(name);
+    const settings = Object.entries(start).filter(([key]) => key in known);
+    super({ ...known, ...Object.fromEntries(settings) }, storageOf(start), {
       nowMs: () => clock.nowMs,
       send: (each) => sent.push(each),
       observe: () => {},

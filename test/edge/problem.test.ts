@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+import httpApi from "../../docs/http-api.md?raw";
+import { type Outcome, Problem, type ProblemCode } from "../../src/edge/problem.ts";
+import { problemIn } from "./edge-under-test.ts";
+
+/** Every code, and what its answer says. The compiler sees to it that none is missing. */
+const codes: Readonly<Record<ProblemCode, readonly [status: number, retryable: boolean]>> = {
+  bad_namespace: [400, false],
+  bad_key: [400, false],
+  bad_parameter: [400, false],
+  bad_content_type: [400, false],
+  bad_body: [400, false],
+  unsupported_header: [400, false],
+  key_not_found: [404, false],
+  namespace_not_found: [404, false],
+  replica_not_found: [404, false],
+  route_not_found: [404, false],
+  method_not_allowed: [405, false],
+  value_too_large: [413, false],
+  key_too_long: [414, false],
+  internal_error: [500, true],
+  no_leader: [503, true],
+  overloaded: [503, true],
+  outcome_unknown: [504, true],
+};
+
+/** The rows of the error table in docs/http-api.md, by code. */
+const documented = new Map(
+  [...httpApi.matchAll(/^\| (\d{3}) \| `(\w+)` \| (.+?) \| (yes|no) \| (.+) \|$/gm)].map(
+    ([, status, code, outcome, retryable, advice]) => [
+      code!,
+      { status: Number(status), outcome, retryable: retryable === "yes", advice },
+    ],
+  ),
+);
+
+const entries = Object.entries(codes) as [ProblemCode, readonly [number, boolean]][];
+
+describe.each(entries)("%s", (code, [status, retryable]) => {
+  test("has the shape of every problem", async () => {
+    const response = new Problem(code, "what is wrong").toResponse("/v1/ns/shop/keys/a");
+    const problem = await problemIn(response);
+    expect(problem).toMatchObject({
+      status,
+      code,
+      retryable,
+      outcome: "not_applied",
+      detail: "what is wrong",
+      instance: "/v1/ns/shop/keys/a",
+    });
+  });
+
+  test("is documented with its status, and whether it can be retried", () => {
+    expect(documented.get(code)).toMatchObject({ status, retryable });
+    const outcome =
+      code === "internal_error"
+        ? "reads `not_applied`, writes `unknown`"
+        : `\`${code === "outcome_unknown" ? "unknown" : "not_applied"}\``;
+    expect(documented.get(code)?.outcome).toBe(outcome);
+  });
+});
+
+test("nothing is documented that there isn't", () => {
+  expect([...documented.keys()].toSorted()).toEqual(Object.keys(codes).toSorted());
+});
+
+test.each<Outcome>(["not_applied", "applied", "unknown"])(
+  "a problem can say %s",
+  async (outcome) => {
+    const response = new Problem("internal_error", "x", { outcome }).toResponse("/");
+    expect(await problemIn(response)).toMatchObject({ outcome });
+  },
+);
+
+test("a problem can have headers of its own", () => {
+  const headers = { Allow: "GET" };
+  const response = new Problem("method_not_allowed", "x", { headers }).toResponse("/");
+  expect(response.headers.get("Allow")).toBe("GET");
+});
