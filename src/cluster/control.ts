@@ -46,6 +46,8 @@ async function kill(c: LocalContext, id: string): Promise<void> {
 }
 
 async function restart(c: LocalContext, id: string): Promise<void> {
+  // One that stands still would not answer; a restart ends that too.
+  if (faults.paused.has(id)) await kill(c, id);
   faults.killed.delete(id);
   await callAll(c, id, pokePath);
 }
@@ -79,6 +81,9 @@ function parseGroups(c: LocalContext, text: string): string[][] {
     throw new Problem("bad_body", 'the body must be JSON like {"groups":[["1"],["2","3"]]}');
   }
   const named: unknown[] = groups.flat();
+  if (named.some((id) => typeof id !== "string")) {
+    throw new Problem("bad_body", 'ids are strings, as in {"groups":[["1"],["2","3"]]}');
+  }
   checkReplicas(c, named);
   if (new Set(named).size < named.length) {
     throw new Problem("bad_body", "a replica can be in one group only");

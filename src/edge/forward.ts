@@ -14,6 +14,7 @@ import { anyRegion } from "../protocol/settings.ts";
 import type { EdgeBindings } from "./env.ts";
 import { LeaderCache } from "./leader-cache.ts";
 import { callReplica } from "./replica-stub.ts";
+import { Search } from "./search.ts";
 
 /** A result that says what happened, from a replica that knows. */
 export type DefiniteResult = Exclude<
@@ -34,10 +35,10 @@ export type Forwarded =
 export type MakeRequest = (floor: number) => ClientRequest;
 
 /**
- * The wait between two rounds of asking everybody, in ms; drawn anew each time, so that edges do
- * not march in step.
+ * The wait between two rounds of asking everybody, in ms: up to one `step` more each time, so that a
+ * long search costs few calls, and drawn anew, so that edges do not march in step.
  */
-const pauseMs = { min: 10, max: 100 };
+const pauseMs = { min: 10, step: 50, max: 500 };
 
 const pokeTimeoutMs = 500;
 
@@ -54,6 +55,8 @@ export class Forwarder {
   readonly #namespace: string;
   readonly #deadlineMs: number;
   readonly #attemptMs: number;
+  #pauses = 0;
+  #hasPoked = false;
 
   /** @param timeoutMs how long all attempts together may take. */
   constructor(env: EdgeBindings, settings: Settings, namespace: string, timeoutMs: number) {
@@ -167,8 +170,13 @@ export class Forwarder {
     }
   }
 
-  /** Makes replicas check their deadlines now: the alarm that should tell them may be late. */
+  /**
+   * Makes replicas check their deadlines now: the alarm that should tell them may be late. Once a
+   * request, since being asked makes them check as well.
+   */
   #poke(ids: readonly string[]): void {
+    if (this.#hasPoked) return;
+    this.#hasPoked = true;
     for (const id of ids) {
       callReplica(this.#env, this.#namespace, this.#member(id), {
         path: pokePath,
@@ -193,7 +201,9 @@ export class Forwarder {
   }
 
   async #pause(): Promise<void> {
-    const ms = pauseMs.min + Math.random() * (pauseMs.max - pauseMs.min);
+    this.#pauses++;
+    const max = Math.min(pauseMs.step * this.#pauses, pauseMs.max);
+    const ms = pauseMs.min + Math.random() * (max - pauseMs.min);
     await new Promise((resolve) => {
       setTimeout(resolve, Math.max(0, Math.min(ms, this.#remainingMs())));
     });
@@ -217,49 +227,3 @@ const isDefinite = (result: Attempt["result"]): result is DefiniteResult =>
   !indefinite.has(result.type);
 
 const isWrite = (make: MakeRequest): boolean => make(0).type !== "get";
-
-/**
- * Whom to ask next. Within a round nobody is asked twice, so two replicas that name each other end
- * nobody's time.
- */
-class Search {
-  readonly #ids: readonly string[];
-  readonly #asked = new Set<string>();
-  #candidate: string;
-  #hint: string | null = null;
-
-  constructor(members: readonly Member[], leader: string | null) {
-    this.#ids = members.map(({ id }) => id);
-    this.#candidate = leader ?? this.#ids[0]!;
-  }
-
-  get candidate(): string {
-    return this.#candidate;
-  }
-
-  /** Everybody has been asked, and nobody led. */
-  get isExhausted(): boolean {
-    return this.#asked.has(this.#candidate);
-  }
-
-  others(): string[] {
-    return this.#ids.filter((id) => id !== this.#candidate);
-  }
-
-  /**
-   * The candidate does not lead: goes on to the one it named, or to one that has not been asked.
-   */
-  next(hint: string | null): void {
-    this.#asked.add(this.#candidate);
-    this.#hint = hint ?? this.#hint;
-    const choices = [...(hint === null ? [] : [hint]), ...this.#ids];
-    this.#candidate = choices.find((id) => !this.#asked.has(id)) ?? this.#candidate;
-  }
-
-  /** Begins a new round, with whoever was named last. */
-  restart(): void {
-    this.#asked.clear();
-    this.#candidate = this.#hint ?? this.#ids[0]!;
-    this.#hint = null;
-  }
-}

@@ -1,5 +1,6 @@
 import { type ClientBatch, clientProtocolVersion } from "../protocol/client.ts";
 import { MalformedBody } from "../protocol/codec.ts";
+import { maxValueBytes } from "../protocol/limits.ts";
 import { type PeerRequest, peerProtocolVersion } from "../protocol/peer.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -34,7 +35,7 @@ function checkRequest({ type, key, requestId, floor, value, contentType }: Field
   require(isText(requestId), "requestId must be a text");
   require(Number.isSafeInteger(floor), "floor must be a whole number");
   if (type === "delete") return;
-  require(value instanceof Uint8Array, "value must be bytes");
+  require(value instanceof Uint8Array && value.byteLength <= maxValueBytes, "no such value");
   require(contentType === null || isText(contentType), "contentType must be a text or null");
 }
 

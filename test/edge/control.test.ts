@@ -141,9 +141,10 @@ describe("a partition", () => {
     ['{"groups":[["1","1"]]}', "bad_body"],
     ['{"groups":[["1"],["1","2"]]}', "bad_body"],
     ['{"groups":[["4"]]}', "replica_not_found"],
-    ['{"groups":[[null]]}', "replica_not_found"],
-    ['{"groups":[[["1"]]]}', "replica_not_found"],
-    ['{"groups":[[{}]]}', "replica_not_found"],
+    ['{"groups":[[1],[2,3]]}', "bad_body"],
+    ['{"groups":[[null]]}', "bad_body"],
+    ['{"groups":[[["1"]]]}', "bad_body"],
+    ['{"groups":[[{}]]}', "bad_body"],
   ])("of %j is refused, and changes nothing", async (body, code) => {
     await post("/partition", '{"groups":[["1"],["2","3"]]}');
     const problem = await problemIn(await post("/partition", body));
