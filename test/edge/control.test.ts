@@ -83,6 +83,16 @@ describe("a replica", () => {
     expect(calls).toEqual(["shop/2 /poke", "default/2 /poke"]);
   });
 
+  test("that is restarted while it is paused is let go first, since a poke would wait", async () => {
+    await post("/replicas/2/pause");
+    expect(await (await post("/replicas/2/restart")).json()).toMatchObject({
+      killed: [],
+      paused: [],
+    });
+    expect(calls[0]).toBe("shop/2 /_local/resume");
+    expect(calls.at(-1)).toBe("default/2 /poke");
+  });
+
   test("is paused without a call, and resumed by one", async () => {
     expect(await (await post("/replicas/1/pause")).json()).toMatchObject({ paused: ["1"] });
     expect(calls).toEqual([]);
