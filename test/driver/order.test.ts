@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { toBytes } from "../../src/protocol/codec.ts";
+import type { Message } from "../../src/raft/messages.ts";
 import type { Entry } from "../../src/raft/types.ts";
 import { DriverBench, append, id, put, stateOf } from "../support/driver-bench.ts";
 
@@ -191,26 +192,18 @@ describe("A candidate", () => {
 });
 
 describe("An answer to a call", () => {
-  test("carries what is meant for the caller; what is meant for others goes out as calls", async () => {
+  test("carries what is meant for the caller; what is meant for others goes out as calls", () => {
     const bench = new DriverBench();
-    await bench.lead();
-    void bench.driver.write([put("a")]);
-    bench.takeTrace();
+    bench.driver.campaign();
     bench.sent.length = 0;
-    // Replica 3 calls with its acknowledgement, as one that was asked in a call of the leader's own
-    // would answer.
-    const answer = bench.driver.receiveCall("3", [
-      {
-        type: "appendEntriesResponse",
-        from: "3",
-        to: "1",
-        term: id(1, 0).term,
-        round: 0,
-        result: { type: "accepted", matchIndex: id(1, 1).index },
-      },
+    const { term } = id(1, 0);
+    // Replica 2 grants the pre-vote in a call of its own, and so gets its vote request in the answer.
+    const answer = bench.driver.receiveCall("2", [
+      { type: "preVoteResponse", from: "2", to: "1", term, granted: true },
     ]);
-    expect(answer.map(({ to }) => to)).toEqual(["3"]);
-    expect(bench.sent).toEqual([]);
+    const asked = (messages: readonly Message[]) => messages.map(({ type, to }) => `${type} ${to}`);
+    expect(asked(answer)).toEqual(["requestVoteRequest 2"]);
+    expect(asked(bench.sent)).toEqual(["requestVoteRequest 3"]);
   });
 
   test("carries the answers to all messages of the call, in order", () => {

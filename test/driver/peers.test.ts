@@ -89,6 +89,8 @@ const losses: Record<string, (to: string, request: Request) => Promise<Response>
   },
   "is refused": () => new Response("founded with other members", { status: 409 }),
   "fails over there": () => new Response("oops", { status: 500 }),
+  "is refused with what looks like an answer": () =>
+    new Response(toBytes({ version: 1, messages: [message("2", "1")] }), { status: 409 }),
   "is answered with a redirect": () => new Response(null, { status: 307 }),
   "is answered with no body": () => new Response(null),
   "is answered with garbage": () => new Response(new Uint8Array([0xc1, 0xff])),

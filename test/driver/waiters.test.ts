@@ -203,6 +203,28 @@ describe("A read", () => {
     expect(await bench.driver.read([get("a")])).toEqual([{ type: "absent", revision: 0 }]);
   });
 
+  test("that waited for the first commit of the term sees all that it commits, not what was applied before", async () => {
+    const first = new DriverBench({ voters: ["1"] });
+    first.driver.campaign();
+    await first.settle();
+    first.storage.hold();
+    void first.driver.write([put("a")]);
+    first.storage.endTurn();
+    first.storage.crash(1);
+
+    const bench = new DriverBench({ voters: ["1"], disk: first.disk });
+    bench.storage.hold();
+    bench.driver.campaign();
+    bench.storage.endTurn();
+    bench.storage.flush();
+    await bench.settle();
+    expect(bench.driver.raft.role, "its vote is durable, its noop is not").toBe("leader");
+    const answer = bench.driver.read([get("a")]);
+    expect(await stateOf(answer)).toBe("open");
+    bench.storage.release();
+    expect(await answer).toMatchObject([{ type: "value", modRevision: 1 }]);
+  });
+
   test("at a replica that does not lead ends at once", async () => {
     const bench = new DriverBench();
     bench.driver.receiveCall("2", [append({})]);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { Cluster } from "../support/cluster.ts";
 import { candidate, follower, leader, othersOf, preCandidate } from "../support/roles.ts";
-import { LoneReplica } from "../support/test-replica.ts";
+import { LoneReplica } from "../support/lone-replica.ts";
 
 const heartbeatMs = 10;
 const electionMinMs = 100;

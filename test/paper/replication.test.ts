@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { describeEntries } from "../../src/raft/describe.ts";
 import { Cluster } from "../support/cluster.ts";
 import { acceptAll, follower, leader, settledLeader } from "../support/roles.ts";
-import { LoneReplica } from "../support/test-replica.ts";
+import { LoneReplica } from "../support/lone-replica.ts";
 
 describe("5.3: log replication", () => {
   test("[L1] 5.3: a leader appends a command and sends it with the id before", () => {

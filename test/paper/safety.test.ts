@@ -1,7 +1,7 @@
 /** Section 5.4 of the Raft paper, a test for each sentence that can be checked. */
 import { describe, expect, test } from "vitest";
 import { acceptAll, candidate, leader } from "../support/roles.ts";
-import { LoneReplica } from "../support/test-replica.ts";
+import { LoneReplica } from "../support/lone-replica.ts";
 
 describe("5.4.1: election restriction", () => {
   test.each([

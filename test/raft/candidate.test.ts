@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { candidate, preCandidate } from "../support/roles.ts";
-import { LoneReplica } from "../support/test-replica.ts";
+import { LoneReplica } from "../support/lone-replica.ts";
 
 describe("a pre-candidate", () => {
   test("[E6] asks for the term after its own, and writes nothing", () => {

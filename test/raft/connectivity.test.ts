@@ -23,7 +23,7 @@ function commits(cluster: Cluster, replica: TestReplica): boolean {
   return replica.raft.log.commitIndex > before;
 }
 
-describe("five replicas, of which n1, n2 and n3 hear each other, n4 only n2, and n5 only n3", () => {
+describe("five replicas: n1, n2 and n3 hear each other, n4 only n2, n5 only n3", () => {
   const mesh = [
     ["n1", "n2", "n3"],
     ["n2", "n4"],

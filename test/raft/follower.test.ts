@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { follower } from "../support/roles.ts";
-import { LoneReplica } from "../support/test-replica.ts";
+import { LoneReplica } from "../support/lone-replica.ts";
 
 const electionMinMs = 100;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { maxRounds } from "../../src/raft/read-index.ts";
 import { acceptAll, leader, sentTo, settledLeader } from "../support/roles.ts";
-import type { LoneReplica } from "../support/test-replica.ts";
+import type { LoneReplica } from "../support/lone-replica.ts";
 
 describe("proposals", () => {
   test.each([
@@ -175,4 +175,35 @@ describe("reads", () => {
     expect(n1.receive("n2->n1 appendEntriesResponse t1 match 1 round 1")).toEqual([]);
     expect(n1.receive("n2->n1 appendEntriesResponse t3 match 2 round 1")).toEqual(["read #2 at 2"]);
   });
+});
+
+test("[P1] [P5] over many reigns, whatever was asked has ended, and once", () => {
+  const n1 = leader();
+  const ended: number[] = [];
+  const keep = (lines: readonly string[]): void => {
+    const ids = lines.flatMap((line) => /^(?:done|read|failed) #(\d+)/.exec(line)?.[1] ?? []);
+    ended.push(...ids.map(Number));
+  };
+  let asked = 0;
+  for (let reign = 0; reign < 20; reign++) {
+    const { term, log } = n1.raft;
+    for (let i = 0; i < 3; i++) {
+      keep(n1.propose([++asked]));
+      keep(n1.read(++asked));
+    }
+    // Some reigns commit all, some a part, some nothing; reads are confirmed in some.
+    const share = [0, 2, 4][reign % 3]!;
+    keep(acceptAll(n1, log.last.index - 4 + share, ["n2"]));
+    if (reign % 2 === 0) keep(n1.receive(`n3->n1 appendEntriesResponse t${term} match 0 round 1`));
+    const prev = `${log.last.term}/${log.last.index}`;
+    keep(n1.receive(`n2->n1 appendEntriesRequest t${term + 1} prev ${prev} commit 0`));
+    keep(n1.propose([++asked]));
+    keep(n1.campaign());
+    keep(n1.read(++asked));
+    keep(n1.receive(`n2->n1 preVoteResponse t${term + 2} granted`));
+    keep(n1.receive(`n2->n1 requestVoteResponse t${term + 2} granted`));
+    expect(n1.raft.role).toBe("leader");
+  }
+  keep(n1.receive(`n2->n1 appendEntriesRequest t${n1.raft.term + 1} prev 0/0 commit 0`));
+  expect(ended.sort((a, b) => a - b)).toEqual(Array.from({ length: asked }, (_, i) => i + 1));
 });

@@ -13,7 +13,8 @@ import {
   settledLeader,
 } from "../support/roles.ts";
 import { testConfig } from "../support/test-config.ts";
-import { LoneReplica, type Start, storageOf } from "../support/test-replica.ts";
+import { LoneReplica } from "../support/lone-replica.ts";
+import { type Start, storageOf } from "../support/start.ts";
 
 const roles: [string, (start: Start) => LoneReplica][] = [
   ["follower", follower],

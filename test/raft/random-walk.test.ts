@@ -9,7 +9,7 @@ const walks = Number(process.env["WALKS"] ?? (process.env["SEED"] === undefined 
 const actions = 1000;
 
 test.each([3, 5])(
-  "[E1] [L2] [C5] [R1] [P1] %d replicas keep every invariant, whatever happens",
+  "[E1] [L2] [C5] [R1] [P1] [P5] %d replicas keep every invariant, whatever happens",
   { timeout: 86_400_000 },
   (size) => {
     let committed = 0;

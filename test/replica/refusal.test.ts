@@ -2,6 +2,7 @@ import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import { clientPath, pokePath, statusPath } from "../../src/protocol/client.ts";
 import { toBytes } from "../../src/protocol/codec.ts";
+import { maxValueBytes } from "../../src/protocol/limits.ts";
 import { type PeerRequest, peerPath } from "../../src/protocol/peer.ts";
 import { GroupUnderTest, putRequest } from "./group-under-test.ts";
 
@@ -66,6 +67,10 @@ const wrongRequests: Record<string, unknown> = {
   "with a text for a floor": { ...putRequest("a", "x"), floor: "0" },
   "without a value": { ...putRequest("a", "x"), value: undefined },
   "with a text for a value": { ...putRequest("a", "x"), value: "x" },
+  "with a value that no row can hold": {
+    ...putRequest("a", "x"),
+    value: new Uint8Array(maxValueBytes + 1),
+  },
   "with a list for a content type": { ...putRequest("a", "x"), contentType: ["text/plain"] },
   "that is a read without a key": { type: "get" },
   "that is null": null,

@@ -3,13 +3,8 @@ import type { Message } from "../../src/raft/messages.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import { Network } from "./network.ts";
 import { testConfig } from "./test-config.ts";
-import {
-  type Start,
-  type StepRecord,
-  type Surroundings,
-  TestReplica,
-  storageOf,
-} from "./test-replica.ts";
+import { type Start, storageOf } from "./start.ts";
+import { type StepRecord, type Surroundings, TestReplica } from "./test-replica.ts";
 
 /** More deliveries or alarms than this without coming to rest means that it never will. */
 const restLimit = 100_000;

@@ -24,7 +24,11 @@ export interface Unkindness {
   readonly lostAlarms: number;
   readonly doubledAlarms: number;
   readonly maxLateMs: number;
+  /** How long it takes from the start of an event to the end of its body. */
+  readonly maxBodyMs: number;
 }
+
+export type Sizes = { readonly [Name in keyof typeof defaultSizes]: number };
 
 export const kind: Unkindness = {
   lostMessages: 0,
@@ -34,6 +38,7 @@ export const kind: Unkindness = {
   lostAlarms: 0,
   doubledAlarms: 0,
   maxLateMs: 1,
+  maxBodyMs: 0,
 };
 
 /**
@@ -63,7 +68,7 @@ export class Instance {
         heartbeatMs,
         electionMinMs: 150,
         electionMaxMs: 300,
-        ...defaultSizes,
+        ...world.sizes,
       },
       {
         storage: this.storage,
@@ -179,8 +184,10 @@ export class DriverWorld {
   readonly instances: Instance[] = [];
   readonly aborts: string[] = [];
   /** How often something happened that a run is made to bring about. */
-  readonly seen = { terms: 0, answersOfZombies: 0, callsOfZombies: 0 };
+  readonly seen = { terms: 0, answersOfZombies: 0, callsOfZombies: 0, eventsOfZombies: 0 };
   unkindness: Unkindness = kind;
+  /** The core's limits, the same for all replicas. Small ones are reached, so that what they do is seen. */
+  sizes: Sizes = defaultSizes;
   /** Which instance led a term: never two, not even two of one replica. */
   readonly #leaderOf = new Map<number, Instance>();
   /** The term of each committed entry. */
@@ -281,16 +288,31 @@ export class DriverWorld {
   ): void {
     const sent = fromBytes<ClientRequest[]>(toBytes(requests));
     this.agenda.after(this.random.between(0, this.unkindness.maxDelayMs), () => {
-      const instance = host.instance;
-      void answerBatch(instance.driver, sent).then(async (results) => {
-        const { sequence } = instance.driver.machine.state;
-        await instance.storage.gate();
-        if (!instance.isAlive) return;
-        if (instance.storage.isGone) this.seen.answersOfZombies++;
-        this.agenda.after(this.random.between(0, this.unkindness.maxDelayMs), () =>
-          answer(results, sequence),
-        );
+      this.#take(host.instance, (instance) => {
+        void answerBatch(instance.driver, sent).then(async (results) => {
+          const { sequence } = instance.driver.machine.state;
+          await instance.storage.gate();
+          if (!instance.isAlive) return;
+          if (instance.storage.isGone) this.seen.answersOfZombies++;
+          this.agenda.after(this.random.between(0, this.unkindness.maxDelayMs), () =>
+            answer(results, sequence),
+          );
+        });
       });
+    });
+  }
+
+  /**
+   * An event starts, and goes on when its body has been read. By then the instance may be a zombie: only
+   * the start is sure to find the current one.
+   */
+  #take(instance: Instance, work: (instance: Instance) => void): void {
+    const { maxBodyMs } = this.unkindness;
+    if (maxBodyMs === 0) return work(instance);
+    this.agenda.after(this.random.between(0, maxBodyMs), () => {
+      if (!instance.isAlive) return;
+      if (instance.storage.isGone) this.seen.eventsOfZombies++;
+      work(instance);
     });
   }
 
@@ -300,11 +322,12 @@ export class DriverWorld {
     bytes: Uint8Array,
     back: (messages: readonly Message[]) => void,
   ): void {
-    const instance = target.instance;
-    const answer = toBytes(instance.driver.receiveCall(from.id, fromBytes<Message[]>(bytes)));
-    void instance.storage.gate().then(() => {
-      const delayMs = instance.isAlive ? this.transit(target.id, from) : null;
-      if (delayMs !== null) this.agenda.after(delayMs, () => back(fromBytes<Message[]>(answer)));
+    this.#take(target.instance, (instance) => {
+      const answer = toBytes(instance.driver.receiveCall(from.id, fromBytes<Message[]>(bytes)));
+      void instance.storage.gate().then(() => {
+        const delayMs = instance.isAlive ? this.transit(target.id, from) : null;
+        if (delayMs !== null) this.agenda.after(delayMs, () => back(fromBytes<Message[]>(answer)));
+      });
     });
   }
 

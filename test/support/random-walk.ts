@@ -84,6 +84,7 @@ export class RandomWalk {
   heal(): void {
     const cluster = this.#cluster;
     cluster.network.partition([]);
+    cluster.network.mute(null);
     for (const replica of this.#replicas) {
       replica.fastDisk = true;
       replica.fastMachine = true;
@@ -210,7 +211,8 @@ export class RandomWalk {
       replica.storage.syncWrites(this.#random.between(0, replica.storage.pendingWrites));
       replica.openGate();
     }
-    if (replica.reportedBatch < replica.storage.durableBatch) replica.reportDurable();
+    const isNews = replica.reportedBatch < replica.storage.durableBatch;
+    if (isNews && this.#chance(50)) replica.reportDurable();
   }
 
   #workMachine(replica: TestReplica): void {
@@ -232,6 +234,7 @@ export class RandomWalk {
     const rest = this.#replicas.map(({ id }) => id).filter((id) => !side.includes(id));
     const groups = this.#chance(50) ? [] : [side, rest];
     this.#cluster.network.partition(groups);
+    this.#cluster.network.mute(this.#chance(20) ? this.#anyone().id : null);
   }
 
   /** Only what nobody needs any more: there are no snapshots yet to help one who does. */

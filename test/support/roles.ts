@@ -1,6 +1,7 @@
 import { Leader } from "../../src/raft/leader.ts";
 import type { NodeId } from "../../src/raft/types.ts";
-import { LoneReplica, type Start } from "./test-replica.ts";
+import { LoneReplica } from "./lone-replica.ts";
+import type { Start } from "./start.ts";
 
 /**
  * Lone replicas n1 in a given role. `start.term` is the term before the one they stand in or lead.

@@ -9,7 +9,8 @@ import type { Message } from "../../src/raft/messages.ts";
 import { type NodeId, asIndex } from "../../src/raft/types.ts";
 import { Cluster } from "./cluster.ts";
 import { message } from "./notation.ts";
-import type { Start, StepRecord, TestReplica } from "./test-replica.ts";
+import type { Start } from "./start.ts";
+import type { StepRecord, TestReplica } from "./test-replica.ts";
 
 /**
  * Plays a story and writes it down again: comments and commands as they were, and after `----` what

@@ -9,12 +9,9 @@ import {
   type NodeId,
   type Role,
   type Term,
-  asIndex,
-  asTerm,
 } from "../../src/raft/types.ts";
-import { MemoryLog, MemoryStorage } from "./memory-log.ts";
-import { id, logOfTerms, message } from "./notation.ts";
-import { testConfig } from "./test-config.ts";
+import type { MemoryStorage } from "./memory-log.ts";
+import { message } from "./notation.ts";
 
 /** An input without its time, which the replica adds. */
 export type TimelessInput = Input extends infer I
@@ -243,58 +240,4 @@ export function proposal(requestId: RequestId, size?: number): Proposal {
   const data =
     size === undefined ? new TextEncoder().encode(`#${requestId}`) : new Uint8Array(size);
   return { id: requestId, data };
-}
-
-/** What a replica in a test starts with; all of it may be left out. */
-export interface Start extends Partial<RaftConfig> {
-  readonly term?: number;
-  readonly vote?: NodeId;
-  /** The terms of the entries after `base`. */
-  readonly log?: readonly number[];
-  readonly base?: string;
-  readonly applied?: number;
-}
-
-export function storageOf({
-  term = 0,
-  vote,
-  log = [],
-  base = "0/0",
-  applied,
-}: Start): MemoryStorage {
-  const baseId = id(base);
-  return new MemoryStorage({
-    hardState: { term: asTerm(term), vote: vote ?? null },
-    log: new MemoryLog(logOfTerms(log, baseId.index), baseId),
-    appliedIndex: asIndex(applied ?? baseId.index),
-  });
-}
-
-/**
- * A replica without a network, for tests that speak for the others. Its clock stands where the test
- * puts it.
- */
-export class LoneReplica extends TestReplica {
-  readonly clock: { nowMs: number };
-  readonly sent: Message[];
-
-  constructor(name: NodeId, start: Start = {}) {
-    const clock = { nowMs: 0 };
-    const sent: Message[] = [];
-    const known = testConfig(name);
-    const settings = Object.entries(start).filter(([key]) => key in known);
-    super({ ...known, ...Object.fromEntries(settings) }, storageOf(start), {
-      nowMs: () => clock.nowMs,
-      send: (each) => sent.push(each),
-      observe: () => {},
-    });
-    this.clock = clock;
-    this.sent = sent;
-  }
-
-  /** Moves the clock and tells the core. */
-  wait(ms: number): string[] {
-    this.clock.nowMs += ms;
-    return this.time();
-  }
 }
