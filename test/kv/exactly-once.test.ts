@@ -27,8 +27,11 @@ describe.each([1, 2])("Random duplicates, seed %i:", (seed) => {
       let requests = 0;
 
       for (let round = 0; round < rounds; round++) {
-        while (attempts.length < clients) attempts.push(newRequest(`${requests++}`));
-        const turn = turnOf(random.between(1, 4));
+        do attempts.push(newRequest(`${requests++}`));
+        while (attempts.length < clients);
+        // Half of the new ones take effect at once, at the very next number after their floor.
+        const first = random.between(0, 1) === 0 ? [attempts.at(-1)!] : [];
+        const turn = [first, ...turnOf(random.between(1, 4))];
         const [results, same] = [steady.applyEntries(turn), restarted.applyEntries(turn)];
         expect(same).toEqual(results);
         turn.flat().forEach((command, i) => check(command, describeResult(results[i]!)));
@@ -60,13 +63,21 @@ describe.each([1, 2])("Random duplicates, seed %i:", (seed) => {
       function turnOf(entries: number): Command[][] {
         return Array.from({ length: entries }, () =>
           Array.from({ length: random.between(0, 3) }, () => {
-            const at = random.between(0, attempts.length - 1);
+            const newest = attempts.length - 1;
+            const at = [newest, nearestToEdge(), random.between(0, newest)][random.between(0, 2)]!;
             const [command] = attempts.slice(at, at + 1);
             // Most requests are sent again some time; a request is given up at last.
             if (random.between(0, 3) === 0) attempts.splice(at, 1);
             return command;
           }).flatMap((command) => command ?? []),
         );
+      }
+
+      /** The attempt that is next to expire, or has just done so. */
+      function nearestToEdge(): number {
+        const edge = steady.state.sequence - windowSize - random.between(0, 1);
+        const distances = attempts.map(({ floor }) => Math.abs(floor - edge));
+        return distances.indexOf(Math.min(...distances));
       }
 
       function check({ requestId, key }: Command, answer: string): void {
