@@ -1,59 +1,62 @@
-import { Hono } from "hono";
-import type { Context, Handler } from "hono";
+import { type Context, type Handler, Hono } from "hono";
 import type { EdgeEnv } from "./env.ts";
 import { Problem } from "./problem.ts";
 import { getCluster } from "./routes/cluster.ts";
 import { getLive, getReady } from "./routes/health.ts";
 import { deleteKey, getKey, putKey } from "./routes/keys.ts";
+import { getWelcome } from "./routes/welcome.ts";
 
-const welcome = `quorumkv
+const keyPaths = ["/v1/ns/:ns/keys/*", "/v1/ns/:ns/replicas/:replica/keys/*"];
 
-A strongly consistent key-value store in several regions.
+const readOnlyPaths: Readonly<Record<string, Handler<EdgeEnv>>> = {
+  "/": getWelcome,
+  "/livez": getLive,
+  "/readyz": getReady,
+  "/v1/ns/:ns/cluster": getCluster,
+};
 
-  PUT, GET, HEAD, DELETE  /v1/ns/{namespace}/keys/{key}
-  GET                     /v1/ns/{namespace}/cluster
-  GET                     /livez, /readyz?ns={namespace}
-`;
-
-/** The whole HTTP API. Stateless but for hints; every request is answered by a replica. */
+/** The whole HTTP API. Stateless but for hints; what is asked of a namespace a replica answers. */
 export function createApp(): Hono<EdgeEnv> {
-  const app = new Hono<EdgeEnv>({ strict: false });
-  app.get("/", (c) => c.text(welcome));
-  app.get("/livez", getLive);
-  app.get("/readyz", getReady);
-  app.get("/v1/ns/:ns/cluster", getCluster);
-  for (const path of ["/v1/ns/:ns/keys/*", "/v1/ns/:ns/replicas/:replica/keys/*"]) {
+  // Routes are matched against the path as it was sent: a key is decoded once, in key-path.ts.
+  const app = new Hono<EdgeEnv>({ getPath: pathOf });
+  app.use(async function beCurrent(c, next) {
+    await next();
+    // Answers tell of one moment, so nobody may keep them for another; values say a little more.
+    if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
+    c.res.headers.set("X-Content-Type-Options", "nosniff");
+  });
+  for (const path of keyPaths) {
     app.get(path, getKey).put(path, putKey).delete(path, deleteKey);
     app.all(path, notAllowed("GET, HEAD, PUT, DELETE"));
   }
-  for (const path of ["/", "/livez", "/readyz", "/v1/ns/:ns/cluster"]) {
-    app.all(path, notAllowed("GET, HEAD"));
+  for (const [path, handler] of Object.entries(readOnlyPaths)) {
+    app.get(path, handler).all(path, notAllowed("GET, HEAD"));
   }
   app.notFound((c) => {
-    const detail = `there is no ${pathOf(c)}; docs/http-api.md lists what there is`;
-    return new Problem("route_not_found", detail).toResponse(pathOf(c));
+    const path = pathOf(c.req);
+    const detail = `there is no ${path}; GET / shows what there is, docs/http-api.md tells all`;
+    return new Problem("route_not_found", detail).toResponse(path);
   });
-  app.onError((error, c) => {
-    if (error instanceof Problem) return error.toResponse(pathOf(c));
-    console.error(`${c.req.method} ${pathOf(c)}: ${error.stack ?? error.message}`);
-    // A write may have been under way when this happened.
-    const outcome = c.req.method === "GET" || c.req.method === "HEAD" ? "not_applied" : "unknown";
-    return new Problem("internal_error", "this is a mistake in quorumkv; its log has more", {
-      outcome,
-    }).toResponse(pathOf(c));
-  });
+  app.onError((error, c) => asProblem(error, c).toResponse(pathOf(c.req)));
   return app;
 }
 
-const pathOf = (c: Context<EdgeEnv>): string => new URL(c.req.url).pathname;
+/** Takes a Request or Hono's view of one. */
+const pathOf = ({ url }: { readonly url: string }): string => new URL(url).pathname;
 
-/**
- * Answers methods a path does not have. An arrow of its own body, since a throw is its whole work.
- */
-const notAllowed =
-  (allow: string): Handler<EdgeEnv> =>
-  (c) => {
-    throw new Problem("method_not_allowed", `${c.req.method} is not for this path: use ${allow}`, {
-      headers: { Allow: allow },
-    });
+/** Answers methods that a path does not have. */
+function notAllowed(allow: string): Handler<EdgeEnv> {
+  return function refuseMethod(c) {
+    const detail = `${c.req.method} is not for this path; use ${allow}`;
+    throw new Problem("method_not_allowed", detail, { headers: { Allow: allow } });
   };
+}
+
+function asProblem(error: Error, c: Context<EdgeEnv>): Problem {
+  if (error instanceof Problem) return error;
+  console.error(`${c.req.method} ${pathOf(c.req)}: ${error.stack ?? error.message}`);
+  // A write may have been under way when this happened.
+  const isRead = c.req.method === "GET" || c.req.method === "HEAD";
+  const detail = "this is a mistake in quorumkv; its log has more, so please report it";
+  return new Problem("internal_error", detail, { outcome: isRead ? "not_applied" : "unknown" });
+}

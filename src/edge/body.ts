@@ -1,41 +1,40 @@
-import { maxContentTypeBytes, maxValueBytes } from "../protocol/limits.ts";
+import { maxValueBytes } from "../protocol/limits.ts";
 import { Problem } from "./problem.ts";
 
-/** The value a request carries, read no further than a value may be long. */
+/**
+ * A value that is too long is still taken in up to here, and dropped: many clients look for an
+ * answer only once they have sent everything, and take a closed connection for a failure.
+ */
+const maxReadBytes = 16 * maxValueBytes;
+
+/** The value a request carries. Holds no more of it than a value may be long. */
 export async function readValue(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get("Content-Length") ?? 0);
-  if (announced > maxValueBytes) {
+  if (announced > maxReadBytes) {
     await request.body?.cancel();
     throw tooLarge();
   }
-  if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let size = 0;
-  try {
-    // The loop cancels the body when it is left early, so the rest is not read.
-    for await (const chunk of request.body) {
-      size += chunk.byteLength;
-      if (size > maxValueBytes) throw tooLarge();
-      chunks.push(chunk);
-    }
-  } catch (error) {
-    if (error instanceof Problem) throw error;
-    // The client went away in the middle, or its chunks are malformed.
-    throw new Problem("bad_body", "the upload broke off before its end; nothing was changed");
+  for await (const chunk of chunksOf(request)) {
+    size += chunk.byteLength;
+    // To leave the loop cancels the body, so the rest is not read.
+    if (size > maxReadBytes) break;
+    if (size <= maxValueBytes) chunks.push(chunk);
+    else chunks.length = 0;
   }
+  if (size > maxValueBytes) throw tooLarge();
   return concatenate(chunks, size);
 }
 
-/** The content type to keep with a value; null when none was given. It is never interpreted. */
-export function readContentType(request: Request): string | null {
-  const contentType = request.headers.get("Content-Type");
-  if (contentType !== null && new TextEncoder().encode(contentType).length > maxContentTypeBytes) {
-    throw new Problem(
-      "bad_content_type",
-      `the Content-Type is longer than the ${maxContentTypeBytes} bytes that are kept`,
-    );
+async function* chunksOf({ body }: Request): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  try {
+    yield* body;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Problem("bad_body", `the body ended early (${why}); send it again, whole`);
   }
-  return contentType;
 }
 
 function concatenate(chunks: readonly Uint8Array[], size: number): Uint8Array {
@@ -49,4 +48,7 @@ function concatenate(chunks: readonly Uint8Array[], size: number): Uint8Array {
 }
 
 const tooLarge = (): Problem =>
-  new Problem("value_too_large", `a value may have ${maxValueBytes} bytes; this one has more`);
+  new Problem(
+    "value_too_large",
+    `a value may have ${maxValueBytes} bytes, and this one has more: split it over several keys`,
+  );

@@ -1,20 +1,13 @@
-import {
-  type ClientBatch,
-  type ClientBatchResult,
-  type ClientRequest,
-  type ClientResult,
-  type Member,
-  type ServedBy,
-  clientPath,
-  clientProtocolVersion,
-  pokePath,
-} from "../protocol/client.ts";
-import type { Settings } from "../protocol/settings.ts";
-import { anyRegion } from "../protocol/settings.ts";
-import type { EdgeBindings } from "./env.ts";
+import type { ClientRequest, ClientResult, ServedBy } from "../protocol/client.ts";
 import { LeaderCache } from "./leader-cache.ts";
-import { callReplica } from "./replica-stub.ts";
-import { Search } from "./search.ts";
+import { LeaderSearch } from "./leader-search.ts";
+import { Lookout, longestPauseMs } from "./lookout.ts";
+import { backoffMs, pause } from "./pause.ts";
+import type { ReplicaGroup } from "./replica-group.ts";
+
+/** A request as a route makes it: what makes a write take effect once is added on its way. */
+export type Draft = DraftOf<ClientRequest>;
+type DraftOf<T> = T extends { readonly floor: number } ? Omit<T, "requestId" | "floor"> : T;
 
 /** A result that says what happened, from a replica that knows. */
 export type DefiniteResult = Exclude<
@@ -24,192 +17,17 @@ export type DefiniteResult = Exclude<
 
 export type Forwarded =
   | { readonly type: "answered"; readonly result: DefiniteResult; readonly servedBy: ServedBy }
-  /** The one replica that was to be asked does not lead. */
-  | { readonly type: "redirect"; readonly leader: string | null }
-  /** Nothing happened: no leader was found in time, or it had too much under way. */
-  | { readonly type: "refused"; readonly reason: "no_leader" | "overloaded" }
-  /** A write may or may not take effect. */
+  /** The one replica that was to be asked does not lead; this one does, as far as it knows. */
+  | { readonly type: "redirected"; readonly leader: string; readonly servedBy: ServedBy }
+  /** Nothing happened, for sure: see `Refusal`. */
+  | { readonly type: "refused"; readonly reason: Refusal }
+  /** The write may or may not have taken effect, and may still. */
   | { readonly type: "unknown" };
 
-/** A request to be made for a floor; its id stays the same however often it is made. */
-export type MakeRequest = (floor: number) => ClientRequest;
+/** No replica could be reached; some could, but none led; or the leader had too much under way. */
+export type Refusal = "unavailable" | "no_leader" | "overloaded";
 
-/**
- * The wait between two rounds of asking everybody, in ms: up to one `step` more each time, so that a
- * long search costs few calls, and drawn anew, so that edges do not march in step.
- */
-const pauseMs = { min: 10, step: 50, max: 500 };
-
-const pokeTimeoutMs = 500;
-
-/** Shared by the requests of an isolate. */
-const cache = new LeaderCache();
-
-/**
- * Finds the leader of a namespace and puts one request to it, once in effect however often it has
- * to ask.
- */
-export class Forwarder {
-  readonly #env: EdgeBindings;
-  readonly #settings: Settings;
-  readonly #namespace: string;
-  readonly #deadlineMs: number;
-  readonly #attemptMs: number;
-  #pauses = 0;
-  #hasPoked = false;
-
-  /** @param timeoutMs how long all attempts together may take. */
-  constructor(env: EdgeBindings, settings: Settings, namespace: string, timeoutMs: number) {
-    this.#env = env;
-    this.#settings = settings;
-    this.#namespace = namespace;
-    this.#deadlineMs = Date.now() + timeoutMs;
-    // A replica that says nothing for so long is taken for dead; a second one must get its chance.
-    this.#attemptMs = Math.min(Math.max(2 * settings.electionMaxMs, 500), Math.ceil(timeoutMs / 2));
-  }
-
-  /** Asks whoever leads, searching for it as long as time allows. */
-  async toLeader(make: MakeRequest): Promise<Forwarded> {
-    const known = cache.get(this.#namespace);
-    const search = new Search(this.#settings.members, known.leader);
-    // Seen before the first attempt, and so the floor of all of them, whatever is seen meanwhile.
-    let floor = known.sequence;
-    let isAmbiguous = false;
-    let reason: "no_leader" | "overloaded" = "no_leader";
-    let slowestMs = 0;
-    // While surely nothing has happened, no write is begun that the deadline would likely cut off:
-    // it would turn "not applied" into "unknown".
-    while (this.#remainingMs() > (isAmbiguous || !isWrite(make) ? 0 : slowestMs)) {
-      const id = search.candidate;
-      const startMs = Date.now();
-      const { result, servedBy, sequence } = await this.#attempt(id, make(floor));
-      slowestMs = Math.max(slowestMs, Date.now() - startMs);
-      if (isDefinite(result)) {
-        cache.note(this.#namespace, id, sequence);
-        return { type: "answered", result, servedBy };
-      }
-      switch (result.type) {
-        case "lost":
-          // Whether it was carried out before the answer was lost, only its id on record can tell.
-          isAmbiguous = true;
-          cache.note(this.#namespace, null);
-          this.#poke(search.others());
-          search.next(null);
-          break;
-        case "unknown":
-          isAmbiguous = true;
-          search.next(null);
-          break;
-        case "notLeader":
-          search.next(result.leader);
-          break;
-        case "dropped":
-          reason = "overloaded";
-          await this.#pause();
-          break;
-        case "expired":
-          // As the only attempt it has surely done nothing, and may be made again from a newer
-          // floor.
-          cache.note(this.#namespace, id, sequence);
-          if (isAmbiguous) return { type: "unknown" };
-          floor = sequence;
-          break;
-      }
-      if (search.isExhausted) {
-        await this.#pause();
-        search.restart();
-      }
-    }
-    return isAmbiguous && isWrite(make) ? { type: "unknown" } : { type: "refused", reason };
-  }
-
-  /** Asks one replica, and nobody else. */
-  async toReplica(id: string, make: MakeRequest): Promise<Forwarded> {
-    const request = make(cache.get(this.#namespace).sequence);
-    const { result, servedBy, sequence } = await this.#attempt(id, request, this.#remainingMs());
-    cache.note(this.#namespace, cache.get(this.#namespace).leader, sequence);
-    if (isDefinite(result)) return { type: "answered", result, servedBy };
-    switch (result.type) {
-      case "lost":
-      case "unknown":
-        return isWrite(make) ? { type: "unknown" } : { type: "refused", reason: "no_leader" };
-      case "notLeader":
-        return { type: "redirect", leader: result.leader };
-      case "dropped":
-        return { type: "refused", reason: "overloaded" };
-      case "expired":
-        // It has surely done nothing; the floor of the next attempt is the one just learnt.
-        return this.#remainingMs() > 0
-          ? this.toReplica(id, make)
-          : { type: "refused", reason: "overloaded" };
-    }
-  }
-
-  /** One call, whose answer may be lost for whatever reason. */
-  async #attempt(
-    id: string,
-    request: ClientRequest,
-    timeoutMs = this.#attemptMs,
-  ): Promise<Attempt> {
-    const batch: ClientBatch = { version: clientProtocolVersion, requests: [request] };
-    try {
-      const { results, servedBy, sequence } = await callReplica<ClientBatchResult>(
-        this.#env,
-        this.#namespace,
-        this.#member(id),
-        {
-          path: clientPath,
-          method: "POST",
-          body: batch,
-          timeoutMs: Math.max(1, Math.min(timeoutMs, this.#remainingMs())),
-        },
-      );
-      return { result: results[0] ?? lost, servedBy, sequence };
-    } catch {
-      return { result: lost, servedBy: nobody, sequence: 0 };
-    }
-  }
-
-  /**
-   * Makes replicas check their deadlines now: the alarm that should tell them may be late. Once a
-   * request, since being asked makes them check as well.
-   */
-  #poke(ids: readonly string[]): void {
-    if (this.#hasPoked) return;
-    this.#hasPoked = true;
-    for (const id of ids) {
-      callReplica(this.#env, this.#namespace, this.#member(id), {
-        path: pokePath,
-        method: "POST",
-        timeoutMs: pokeTimeoutMs,
-      }).catch(() => {
-        // It is asked as well; that it cannot be reached shows there.
-      });
-    }
-  }
-
-  /**
-   * A member by id. One that the settings do not name exists already, so its region does not
-   * matter.
-   */
-  #member(id: string): Member {
-    return this.#settings.members.find((member) => member.id === id) ?? { id, region: anyRegion };
-  }
-
-  #remainingMs(): number {
-    return this.#deadlineMs - Date.now();
-  }
-
-  async #pause(): Promise<void> {
-    this.#pauses++;
-    const max = Math.min(pauseMs.step * this.#pauses, pauseMs.max);
-    const ms = pauseMs.min + Math.random() * (max - pauseMs.min);
-    await new Promise((resolve) => {
-      setTimeout(resolve, Math.max(0, Math.min(ms, this.#remainingMs())));
-    });
-  }
-}
-
+/** What came of sending a request once. "lost" is every way of not getting an answer. */
 interface Attempt {
   readonly result: ClientResult | typeof lost;
   readonly servedBy: ServedBy;
@@ -217,13 +35,180 @@ interface Attempt {
 }
 
 const lost = { type: "lost" } as const;
-const nobody: ServedBy = { replica: "", region: anyRegion, role: "none", term: 0 };
+const nobody: ServedBy = { replica: "", region: "", role: "none", term: 0 };
 
-const indefinite: ReadonlySet<string> = new Set<Exclude<Attempt["result"], DefiniteResult>["type"]>(
-  ["lost", "notLeader", "dropped", "unknown", "expired"],
-);
+/** Later than this before the deadline no attempt is begun. */
+const leastAttemptMs = 10;
 
-const isDefinite = (result: Attempt["result"]): result is DefiniteResult =>
-  !indefinite.has(result.type);
+/** Shared by the requests of an isolate: hints, which do no harm when they are wrong. */
+const cache = new LeaderCache();
 
-const isWrite = (make: MakeRequest): boolean => make(0).type !== "get";
+/**
+ * One client request on its way to the leader of its namespace.
+ *
+ * However often it is sent it carries one id, by which replicas tell repetitions. An attempt whose
+ * answer is lost makes a write ambiguous: it may have taken effect, or may do so later. From then on
+ * only a definite result ends it, since another replica's refusal says nothing of that attempt.
+ */
+export class Forwarding {
+  readonly #group: ReplicaGroup;
+  readonly #draft: Draft;
+  readonly #requestId = crypto.randomUUID();
+  readonly #search: LeaderSearch;
+  readonly #lookout: Lookout;
+  readonly #deadlineMs: number;
+  readonly #deadline: AbortSignal;
+  readonly #attemptMs: number;
+  /** Must have been seen before the first attempt that could have taken effect. */
+  #floor: number;
+  #isAmbiguous = false;
+  /** The longest that an answer took so far. */
+  #slowestMs = 0;
+
+  /** @param timeoutMs how long all attempts together may take. */
+  constructor(group: ReplicaGroup, draft: Draft, timeoutMs: number) {
+    this.#group = group;
+    this.#draft = draft;
+    this.#search = new LeaderSearch(group.founder);
+    this.#lookout = new Lookout(group, this.#search);
+    this.#deadlineMs = Date.now() + timeoutMs;
+    this.#deadline = AbortSignal.timeout(timeoutMs);
+    // A replica that says nothing for so long is taken for dead; a second one must get its chance.
+    const patienceMs = Math.max(2 * group.settings.electionMaxMs, 500);
+    this.#attemptMs = Math.min(patienceMs, Math.ceil(timeoutMs / 2));
+    this.#floor = cache.get(group.namespace)?.sequence ?? 0;
+  }
+
+  /** Asks whoever leads, searching for it as long as time allows. */
+  async toLeader(): Promise<Forwarded> {
+    const { namespace } = this.#group;
+    let drops = 0;
+    let isBusy = false;
+    let id = await this.#first();
+    while (id !== null && this.#hasTime()) {
+      const { result, servedBy } = await this.#attempt(id, this.#attemptMs);
+      if (isDefinite(result)) {
+        cache.noteLeader(namespace, id);
+        return { type: "answered", result, servedBy };
+      }
+      if (result.type === "expired") return this.#giveUp("overloaded");
+      isBusy = result.type === "dropped";
+      if (isBusy) {
+        await pause(backoffMs(drops++, longestPauseMs), this.#deadline);
+      } else {
+        cache.noteLost(namespace, id);
+        id = this.#hint(id, result, servedBy) ?? (await this.#lookout.look(this.#deadline));
+      }
+    }
+    if (isBusy) return this.#giveUp("overloaded");
+    return this.#giveUp(this.#search.hasHeard ? "no_leader" : "unavailable");
+  }
+
+  /** Asks one replica, and nobody else. */
+  async toReplica(id: string): Promise<Forwarded> {
+    const { result, servedBy } = await this.#attempt(id, this.#remainingMs());
+    if (isDefinite(result)) return { type: "answered", result, servedBy };
+    switch (result.type) {
+      case "notLeader":
+        return result.leader === null
+          ? this.#giveUp("no_leader")
+          : { type: "redirected", leader: result.leader, servedBy };
+      case "unknown":
+        return this.#giveUp("no_leader");
+      case "lost":
+        return this.#giveUp("unavailable");
+      case "dropped":
+      case "expired":
+        return this.#giveUp("overloaded");
+    }
+  }
+
+  /** Whom to ask first; null when time is up before that shows. */
+  async #first(): Promise<string | null> {
+    const { namespace, founder } = this.#group;
+    const known = cache.get(namespace);
+    // Any guess will do where nothing is known, and only the founder can bring a group into being.
+    if (known === null) return founder;
+    // After a loss a guess may well be dead too, and a write sent there be in doubt for nothing.
+    return known.leader ?? this.#lookout.look(this.#deadline);
+  }
+
+  /**
+   * Sends the request once, or a second time when the first proved nothing but that the floor was
+   * too old.
+   */
+  async #attempt(id: string, timeoutMs: number): Promise<Attempt> {
+    const attempt = await this.#send(id, timeoutMs);
+    const { type } = attempt.result;
+    if (type === "expired" && !this.#isAmbiguous) {
+      // It was not applied, and no earlier attempt can have been. So a floor of now is as good.
+      this.#floor = attempt.sequence;
+      return this.#send(id, timeoutMs);
+    }
+    return attempt;
+  }
+
+  async #send(id: string, timeoutMs: number): Promise<Attempt> {
+    const { namespace } = this.#group;
+    const signal = AbortSignal.any([this.#deadline, AbortSignal.timeout(timeoutMs)]);
+    const startMs = Date.now();
+    let attempt: Attempt;
+    try {
+      const { results, servedBy, sequence } = await this.#group.ask(id, [this.#request()], signal);
+      cache.noteSequence(namespace, sequence);
+      this.#slowestMs = Math.max(this.#slowestMs, Date.now() - startMs);
+      attempt = { result: results[0]!, servedBy, sequence };
+    } catch {
+      // Unreachable, too slow, refused, or unreadable. No error proves that a write was not begun.
+      attempt = { result: lost, servedBy: nobody, sequence: 0 };
+    }
+    const { type } = attempt.result;
+    if (type === "lost" || type === "unknown") this.#isAmbiguous ||= this.#draft.type !== "get";
+    return attempt;
+  }
+
+  #request(): ClientRequest {
+    if (this.#draft.type === "get") return this.#draft;
+    return { ...this.#draft, requestId: this.#requestId, floor: this.#floor };
+  }
+
+  /** Whom to ask after `id`, if the attempt there tells. */
+  #hint(id: string, result: Attempt["result"], { term }: ServedBy): string | null {
+    if (result.type === "notLeader") return this.#search.isNotLeader(id, term, result.leader);
+    this.#search.isInDoubt(id);
+    return null;
+  }
+
+  #giveUp(reason: Refusal): Forwarded {
+    return this.#isAmbiguous ? { type: "unknown" } : { type: "refused", reason };
+  }
+
+  /**
+   * Whether another attempt can be made. One that the deadline cuts off makes a write ambiguous, so a
+   * write of which nothing is in doubt yet goes out only if there is time for an answer.
+   */
+  #hasTime(): boolean {
+    const isAtStake = this.#draft.type !== "get" && !this.#isAmbiguous;
+    return this.#remainingMs() > Math.max(leastAttemptMs, isAtStake ? this.#slowestMs : 0);
+  }
+
+  #remainingMs(): number {
+    return this.#deadlineMs - Date.now();
+  }
+}
+
+function isDefinite(result: Attempt["result"]): result is DefiniteResult {
+  switch (result.type) {
+    case "value":
+    case "absent":
+    case "put":
+    case "deleted":
+      return true;
+    case "notLeader":
+    case "dropped":
+    case "unknown":
+    case "expired":
+    case "lost":
+      return false;
+  }
+}

@@ -7,11 +7,11 @@ export interface KeyPath {
   /** The one replica to ask; null to ask whoever leads. */
   readonly replica: string | null;
   readonly key: string;
-  /** The key as it stands in the path, for a Location. */
+  /** The key as it stands in the path. */
   readonly rawKey: string;
 }
 
-const shape = /^\/v1\/ns\/([^/]*)(?:\/replicas\/([^/]*))?\/keys(?:\/(.*))?$/s;
+const shape = /^\/v1\/ns\/([^/]*)(?:\/replicas\/([^/]*))?\/keys(?:\/(.*))?$/;
 
 /**
  * Takes the path of a key request apart. Works on the path as it was sent, since a key must be
@@ -20,13 +20,14 @@ const shape = /^\/v1\/ns\/([^/]*)(?:\/replicas\/([^/]*))?\/keys(?:\/(.*))?$/s;
 export function parseKeyPath(url: string): KeyPath {
   const [, namespace = "", replica, rawKey = ""] = shape.exec(new URL(url).pathname) ?? [];
   return {
-    namespace: checkNamespace(namespace),
-    replica: replica ?? null,
+    namespace: checkNamespace(decode(namespace) ?? namespace),
+    replica: replica === undefined ? null : (decode(replica) ?? replica),
     key: parseKey(rawKey),
     rawKey,
   };
 }
 
+/** Returns `namespace` if it can be one. */
 export function checkNamespace(namespace: string): string {
   if (namespacePattern.test(namespace)) return namespace;
   throw new Problem(
@@ -38,21 +39,31 @@ export function checkNamespace(namespace: string): string {
 
 function parseKey(rawKey: string): string {
   if (rawKey === "") throw new Problem("bad_key", "the key is empty: put it after /keys/");
-  const key = decodeOnce(rawKey);
+  const key = decode(rawKey);
+  if (key === null) {
+    throw new Problem(
+      "bad_key",
+      "the key is not UTF-8 in percent-encoding: encode it as encodeURIComponent does",
+    );
+  }
   const bytes = new TextEncoder().encode(key).byteLength;
   if (bytes > maxKeyBytes) {
     throw new Problem("key_too_long", `the key has ${bytes} bytes; it may have ${maxKeyBytes}`);
   }
   if (key.split("/").some((segment) => segment === "." || segment === "..")) {
-    throw new Problem("bad_key", "a key cannot have . or .. between slashes: clients resolve them");
+    throw new Problem(
+      "bad_key",
+      "a key cannot have . or .. between slashes, since URL parsers resolve them: choose another",
+    );
   }
   return key;
 }
 
-function decodeOnce(rawKey: string): string {
+/** Null when `raw` is not UTF-8 in percent-encoding. */
+function decode(raw: string): string | null {
   try {
-    return decodeURIComponent(rawKey);
+    return decodeURIComponent(raw);
   } catch {
-    throw new Problem("bad_key", "the key is not UTF-8 in valid percent-encoding");
+    return null;
   }
 }

@@ -16,7 +16,8 @@ const kinds = {
   bad_parameter: { status: 400, title: "Bad query parameter", retryable: false },
   bad_content_type: { status: 400, title: "Bad content type", retryable: false },
   bad_body: { status: 400, title: "Bad request body", retryable: false },
-  unsupported_header: { status: 400, title: "Header not supported yet", retryable: false },
+  unsupported_condition: { status: 400, title: "Condition not supported yet", retryable: false },
+  unsupported_header: { status: 400, title: "Header not supported", retryable: false },
   key_not_found: { status: 404, title: "Key not found", retryable: false },
   namespace_not_found: { status: 404, title: "Namespace not found", retryable: false },
   replica_not_found: { status: 404, title: "Replica not found", retryable: false },
@@ -25,7 +26,9 @@ const kinds = {
   value_too_large: { status: 413, title: "Value too large", retryable: false },
   key_too_long: { status: 414, title: "Key too long", retryable: false },
   internal_error: { status: 500, title: "Internal error", retryable: true },
+  misconfigured: { status: 500, title: "Misconfigured", retryable: false },
   no_leader: { status: 503, title: "No leader", retryable: true },
+  unavailable: { status: 503, title: "Replicas unavailable", retryable: true },
   overloaded: { status: 503, title: "Overloaded", retryable: true },
   outcome_unknown: { status: 504, title: "Outcome unknown", retryable: true },
 } as const satisfies Record<string, Kind>;
@@ -33,7 +36,8 @@ const kinds = {
 export type ProblemCode = keyof typeof kinds;
 
 /**
- * What became of the request: nothing was changed, the change was made, or nobody here can tell.
+ * What became of the request: nothing was changed, the change was made, or nobody here can tell. A
+ * read never changes anything.
  */
 export type Outcome = "not_applied" | "applied" | "unknown";
 
@@ -76,7 +80,6 @@ export class Problem extends Error {
       status,
       headers: {
         "Content-Type": "application/problem+json",
-        "Cache-Control": "no-store",
         ...(status === 503 ? { "Retry-After": "1" } : {}),
         ...this.headers,
       },

@@ -1,63 +1,98 @@
 import type { ServedBy } from "../protocol/client.ts";
-import type { DefiniteResult, Forwarded } from "./forward.ts";
+import type { DefiniteResult, Forwarded, Refusal } from "./forward.ts";
 import { Problem } from "./problem.ts";
 
-/** The one table from what became of a request to its response. */
-export function respond(
-  forwarded: Exclude<Forwarded, { type: "redirect" }>,
-  isHead: boolean,
-): Response {
+/** What a response depends on besides the result. */
+export interface Asked {
+  readonly isHead: boolean;
+  /** The path of the same request at one replica. */
+  readonly pathAt: (replica: string) => string;
+}
+
+/** The one table from what became of a request to its response. Throws the Problem that it is. */
+export function respond(forwarded: Forwarded, asked: Asked): Response {
   switch (forwarded.type) {
     case "answered":
-      return respondTo(forwarded.result, forwarded.servedBy, isHead);
+      return respondTo(forwarded.result, servedBy(forwarded.servedBy), asked.isHead);
+    case "redirected":
+      return new Response(null, {
+        status: 307,
+        headers: { ...servedBy(forwarded.servedBy), Location: asked.pathAt(forwarded.leader) },
+      });
     case "refused":
-      throw forwarded.reason === "overloaded"
-        ? new Problem("overloaded", "the leader has too much under way; try again, more slowly")
-        : new Problem("no_leader", "no leader was found in time; nothing was changed, try again");
+      throw new Problem(forwarded.reason, refusals[forwarded.reason]);
     case "unknown":
       throw new Problem(
         "outcome_unknown",
-        "the write was sent, but whether it takes effect is not known yet: read the key to see",
+        "the write was sent, but no answer came in time, so it may have taken effect or may yet: " +
+          "read the key to see, or send the write again if it may take effect twice",
         { outcome: "unknown" },
       );
   }
 }
 
-function respondTo(result: DefiniteResult, servedBy: ServedBy, isHead: boolean): Response {
-  const headers = new Headers({
-    "Cache-Control": "no-store",
-    "KV-Served-By": `${servedBy.region}/${servedBy.role}/${servedBy.replica}`,
-  });
+const refusals: Readonly<Record<Refusal, string>> = {
+  unavailable: "no replica could be reached in time; nothing was changed, so try again",
+  no_leader:
+    "no leader was found in time, a majority may be out of reach; nothing was changed, so try again",
+  overloaded: "the leader has too much under way; nothing was changed, so try again, more slowly",
+};
+
+type HeaderMap = Readonly<Record<string, string>>;
+
+function respondTo(result: DefiniteResult, served: HeaderMap, isHead: boolean): Response {
   switch (result.type) {
     case "value":
-      headers.set("ETag", etag(result.modRevision));
-      headers.set("KV-Revision", String(result.modRevision));
-      headers.set("KV-Create-Revision", String(result.createRevision));
-      headers.set("KV-Version", String(result.version));
-      headers.set("KV-Consistency", "linearizable");
-      headers.set("Content-Type", result.contentType ?? "application/octet-stream");
-      headers.set("Content-Length", String(result.size));
-      // Anyone may have put it: it must not run as a page of this site (CVE-2020-25864 was that).
-      headers.set("X-Content-Type-Options", "nosniff");
-      headers.set("Content-Security-Policy", "sandbox");
-      return new Response(isHead ? null : result.value, { headers });
-    case "absent":
-      throw new Problem("key_not_found", "the key has no value", {
+      return new Response(isHead ? null : result.value, {
         headers: {
-          "KV-Revision": String(result.revision),
-          "KV-Consistency": "linearizable",
-          "KV-Served-By": headers.get("KV-Served-By")!,
+          ...served,
+          ...consistency,
+          ...revision(result.modRevision),
+          ETag: etag(result.modRevision),
+          "KV-Create-Revision": String(result.createRevision),
+          "KV-Version": String(result.version),
+          "Content-Length": String(result.size),
+          ...(result.contentType === null ? {} : { "Content-Type": result.contentType }),
+          ...asData,
         },
       });
+    case "absent":
+      throw new Problem("key_not_found", "the key has no value; PUT gives it one", {
+        headers: { ...served, ...consistency, ...revision(result.revision) },
+      });
     case "put":
-      headers.set("ETag", etag(result.revision));
-      headers.set("KV-Revision", String(result.revision));
-      return new Response(null, { status: result.created ? 201 : 200, headers });
+      return new Response(null, {
+        status: result.created ? 201 : 200,
+        headers: { ...served, ...revision(result.revision), ETag: etag(result.revision) },
+      });
     case "deleted":
-      headers.set("KV-Revision", String(result.revision));
-      headers.set("KV-Deleted", result.deleted ? "1" : "0");
-      return new Response(null, { status: 204, headers });
+      return new Response(null, {
+        status: 204,
+        headers: {
+          ...served,
+          ...revision(result.revision),
+          "KV-Deleted": result.deleted ? "1" : "0",
+        },
+      });
   }
 }
 
-const etag = (revision: number): string => `"${revision}"`;
+/**
+ * Values are served as they were put. Anyone may have put them, so they must not run as pages of
+ * this site (CVE-2020-25864 was that); and nobody on the way may compress or rewrite them, which
+ * would take the ETag along.
+ */
+const asData: HeaderMap = {
+  "Content-Security-Policy": "sandbox",
+  "Cache-Control": "no-store, no-transform",
+};
+
+const consistency: HeaderMap = { "KV-Consistency": "linearizable" };
+
+const servedBy = ({ region, role, replica }: ServedBy): HeaderMap => ({
+  "KV-Served-By": `${region}/${role}/${replica}`,
+});
+
+const revision = (number: number): HeaderMap => ({ "KV-Revision": String(number) });
+
+const etag = (number: number): string => `"${number}"`;

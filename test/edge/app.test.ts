@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { createApp } from "../../src/edge/app.ts";
 import { EdgeUnderTest, gist, problemIn } from "./edge-under-test.ts";
 
 afterEach(() => {
@@ -72,10 +73,21 @@ test("a head of an unknown path has no body", async () => {
   expect([response.status, response.body]).toEqual([404, null]);
 });
 
-test("the root says what there is", async () => {
+test.each(["/", "/livez", "/readyz", "/v1/ns/never/cluster", "/v1/ns/shop/keys/%ff", "/nothing"])(
+  "%s may not be kept by anybody, nor guessed at",
+  async (path) => {
+    const { headers } = await new EdgeUnderTest({ replicas: 1 }).fetch(path);
+    expect(headers.get("Cache-Control")).toBe("no-store");
+    expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
+  },
+);
+
+test("the root says what to type", async () => {
   const response = await EdgeUnderTest.withLeader().fetch("/");
   expect(response.headers.get("Content-Type")).toMatch(/^text\/plain/);
-  expect(await response.text()).toContain("/v1/ns/{namespace}/keys/{key}");
+  expect(await response.text()).toContain(
+    "\n  curl -i http://localhost/v1/ns/default/keys/hello\n",
+  );
 });
 
 test("a problem names the path as it was sent, without the query", async () => {
@@ -85,8 +97,50 @@ test("a problem names the path as it was sent, without the query", async () => {
   expect(instance).toBe(`/v1/ns/${edge.group.namespace}/keys/a%2Fb%22%3C`);
 });
 
+describe("with settings that are wrong", () => {
+  test.each([
+    [{ REPLICAS: "2" }, "REPLICAS must be odd, not 2"],
+    [{ REPLICAS: "9" }, "REPLICAS must be a whole number from 1 to 7"],
+    [{ REGIONS: "wnam,moon" }, 'REGIONS has "moon"'],
+    [{ HEARTBEAT_MS: "0" }, "HEARTBEAT_MS must be a whole number from 10"],
+    [{ ELECTION_MIN_MS: "99" }, "ELECTION_MIN_MS must be a whole number from 100"],
+    [{ ELECTION_MAX_MS: "150" }, "ELECTION_MAX_MS must be a whole number from 151"],
+  ])("%o is named, and no write is in doubt", async (vars, detail) => {
+    const edge = EdgeUnderTest.withLeader();
+    for (const method of ["GET", "PUT"]) {
+      const problem = await problemIn(await edge.fetch("/v1/ns/shop/keys/a", { method }, vars));
+      expect(problem).toMatchObject({ status: 500, code: "misconfigured", outcome: "not_applied" });
+      expect(problem.detail).toContain(detail);
+    }
+    expect(edge.group.got).toEqual([]);
+  });
+
+  test("a missing binding is named too", async () => {
+    const { REPLICA: _, ...vars } = new EdgeUnderTest().group.env();
+    const response = await createApp().request("/v1/ns/shop/keys/a", {}, vars);
+    expect((await problemIn(response)).detail).toContain("no Durable Object binding REPLICA");
+  });
+
+  test("a bad request is still told so", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    const response = await edge.fetch("/v1/ns/shop/keys/%ff", {}, { REPLICAS: "4" });
+    expect(await gist(response)).toBe("400 bad_key not_applied");
+  });
+});
+
 describe("when the edge itself fails", () => {
-  const broken = { REPLICAS: "4" };
+  const broken = {
+    get REPLICA(): never {
+      throw new Error("a secret detail");
+    },
+  };
+  const send = async (method: string): Promise<Response> => {
+    const env = Object.defineProperties(
+      new EdgeUnderTest().group.env(),
+      Object.getOwnPropertyDescriptors(broken),
+    );
+    return createApp().request("/v1/ns/shop/keys/a", { method }, env);
+  };
 
   test.each([
     ["GET", "not_applied"],
@@ -94,24 +148,15 @@ describe("when the edge itself fails", () => {
     ["DELETE", "unknown"],
   ])("a %s answers 500 and %s, and the log says why", async (method, outcome) => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
-    const edge = EdgeUnderTest.withLeader();
-    const response = await edge.fetch("/v1/ns/shop/keys/a", { method }, broken);
-    const problem = await problemIn(response);
+    const problem = await problemIn(await send(method));
     expect(problem).toMatchObject({ status: 500, code: "internal_error", outcome });
-    expect(JSON.stringify(problem)).not.toContain("REPLICAS");
-    expect(log).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/\/keys\/a: .*REPLICAS/s));
+    expect(JSON.stringify(problem)).not.toContain("secret");
+    expect(log).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/\/keys\/a: .*a secret/s));
   });
 
   test("a head answers 500 without a body", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
-    const edge = EdgeUnderTest.withLeader();
-    const response = await edge.fetch("/v1/ns/shop/keys/a", { method: "HEAD" }, broken);
+    const response = await send("HEAD");
     expect([response.status, response.body]).toEqual([500, null]);
-  });
-
-  test("a bad request is still told so", async () => {
-    const edge = EdgeUnderTest.withLeader();
-    const response = await edge.fetch("/v1/ns/shop/keys/%ff", {}, broken);
-    expect(await gist(response)).toBe("400 bad_key not_applied");
   });
 });

@@ -74,7 +74,8 @@ test("a replica out of reach is listed, with nothing known of it", async () => {
     stateHash: null,
   };
   expect((await clusterOf(edge)).replicas.slice(1)).toEqual([
-    { id: "2", reachable: true, ...nothing },
+    // One that has heard nothing of its group yet.
+    { id: "2", reachable: true, ...nothing, role: "none" },
     { id: "3", reachable: false, ...nothing },
   ]);
 });
@@ -115,22 +116,72 @@ describe("the leader of a cluster", () => {
 
 describe("without a replica that knows the namespace", () => {
   const unknown = "404 namespace_not_found not_applied";
-  const unreachable = "503 no_leader not_applied";
 
   test("it is not found when all say that they don't", async () => {
     const edge = edgeWith({ 1: "uninitialised", 2: "uninitialised", 3: "uninitialised" });
     expect(await gist(await edge.send("GET", "/cluster"))).toBe(unknown);
   });
 
-  test("nothing is known when nobody can be reached", async () => {
-    expect(await gist(await edgeWith({}).send("GET", "/cluster"))).toBe(unreachable);
+  test("that much is shown when nobody can be reached, since it may be there", async () => {
+    const { leader, term, replicas } = await clusterOf(edgeWith({}));
+    expect([leader, term]).toEqual([null, null]);
+    expect(replicas.map(({ id, reachable }) => [id, reachable])).toEqual([
+      ["1", false],
+      ["2", false],
+      ["3", false],
+    ]);
   });
 
-  test("nothing is known when the one that founds it cannot be reached", async () => {
-    const edge = edgeWith({ 2: "uninitialised", 3: "uninitialised" });
-    expect(await gist(await edge.send("GET", "/cluster"))).toBe(unreachable);
+  test("so it is when the one that founds it cannot be reached", async () => {
+    const { replicas } = await clusterOf(edgeWith({ 2: "uninitialised", 3: "uninitialised" }));
+    expect(replicas.map(({ reachable }) => reachable)).toEqual([false, true, true]);
   });
 });
+
+describe("the members of a cluster", () => {
+  const founded = (...ids: string[]) => ids.map((id) => ({ id, region: "weur" }));
+  const idsOf = async (edge: EdgeUnderTest): Promise<string[]> =>
+    (await clusterOf(edge)).replicas.map(({ id, reachable }) => (reachable ? id : `(${id})`));
+
+  test("are those it was founded with, when the settings name fewer", async () => {
+    const five = founded("1", "2", "3", "4", "5");
+    const edge = edgeWith({
+      2: { ...status("2", "follower", 4, "5"), members: five },
+      5: { ...status("5", "leader", 4, "5"), region: "weur", members: five },
+    });
+    expect(await idsOf(edge)).toEqual(["(1)", "2", "(3)", "(4)", "5"]);
+    expect(await clusterOf(edge)).toMatchObject({
+      leader: "5",
+      replicas: { 0: { region: "weur" } },
+    });
+  });
+
+  test("are those it was founded with, when the settings name more", async () => {
+    const one = founded("1");
+    const edge = edgeWith({ 1: { ...status("1", "leader", 1, "1"), members: one } });
+    expect(await idsOf(edge)).toEqual(["1"]);
+  });
+});
+
+test.each([
+  ["?timeout=100", 100],
+  ["?timeout=5s", 1000],
+])("a cluster asked for with %s waits %d ms for a replica", async (query, ms) => {
+  const edge = edgeWith({ 1: status("1", "leader", 1, "1"), 2: "hangs" });
+  const { value, tookMs } = await inVirtualTime(() => edge.send("GET", `/cluster${query}`));
+  expect([value.status, tookMs]).toEqual([200, ms]);
+});
+
+test.each(["?consistency=linearizable", "?timeout=soon"])(
+  "a cluster takes no %s",
+  async (query) => {
+    const edge = edgeWith({});
+    expect(await gist(await edge.send("GET", `/cluster${query}`))).toBe(
+      "400 bad_parameter not_applied",
+    );
+    expect(edge.group.got).toEqual([]);
+  },
+);
 
 test("asking for a cluster founds nothing and changes nothing", async () => {
   const edge = edgeWith({ 1: "uninitialised", 2: "uninitialised", 3: "uninitialised" });

@@ -24,9 +24,13 @@ export class EdgeUnderTest {
   readonly #app = createApp();
   readonly #env: EdgeBindings;
 
-  constructor({ table, replicas, regions }: Options = {}) {
+  constructor({ table, replicas, regions, electionMs: [minMs, maxMs] = [150, 300] }: Options = {}) {
     this.group = new FakeGroup(`edge-${count++}`, table);
-    this.#env = this.group.env(replicas, regions);
+    this.#env = {
+      ...this.group.env(replicas, regions),
+      ELECTION_MIN_MS: String(minMs),
+      ELECTION_MAX_MS: String(maxMs),
+    };
   }
 
   /** An edge before a group of which replica 1 leads, as it does for most tests. */
@@ -61,6 +65,7 @@ interface Options {
   readonly table?: FakeTable;
   readonly replicas?: number;
   readonly regions?: string;
+  readonly electionMs?: readonly [min: number, max: number];
 }
 
 /** Reads a response that must be a problem of the documented shape. */

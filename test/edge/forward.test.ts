@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { windowSize } from "../../src/kv/request-window.ts";
+import { statusOf } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist } from "./edge-under-test.ts";
 import { inVirtualTime } from "./virtual-time.ts";
 
@@ -82,28 +83,121 @@ describe("how a replica is called", () => {
 });
 
 describe("poking", () => {
-  test("when one replica is lost, the others check their deadlines", async () => {
+  test("when one replica is lost, all check their deadlines, and one tells who leads", async () => {
     const edge = new EdgeUnderTest();
     edge.group.script("1", "follows 3").script("3", "is dead").script("2", "leads");
     await inVirtualTime(() => edge.put("a"));
-    expect(edge.group.pokes).toEqual(["1", "2"]);
+    expect(edge.group.pokes).toEqual(["1", "2", "3"]);
+    expect(edge.group.asked).toBe("1 3 2");
   });
 
-  test("when all answer, nobody is poked", async () => {
+  test("when the leader is there, nobody is poked", async () => {
     const edge = new EdgeUnderTest();
-    edge.group.script("1", "follows").script("2", "drops", "is unsure").script("3", "leads");
+    edge.group.script("1", "follows 2").script("2", "drops", "drops", "expires", "leads");
     await inVirtualTime(() => edge.put("a"));
     expect(edge.group.pokes).toEqual([]);
   });
 
-  test("a poke that fails or hangs is nobody's trouble", async () => {
+  test("it goes on until somebody leads, and then the request is sent, once", async () => {
+    const edge = new EdgeUnderTest();
+    for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
+    const { value } = await inVirtualTime(async () => {
+      setTimeout(() => edge.group.script("3", "leads"), 500);
+      return edge.put("a");
+    });
+    expect(value.status).toBe(201);
+    expect(edge.group.asked).toBe("1 3");
+    expect(edge.group.pokes.length).toBeGreaterThan(6);
+  });
+
+  test("one that hangs holds up nobody who knows", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.statuses.set("2", "hangs");
+    edge.group.script("1", "is dead").script("3", "follows");
+    const { value, tookMs } = await inVirtualTime(async () => {
+      setTimeout(() => edge.group.script("3", "leads"), 300);
+      return edge.put("a");
+    });
+    expect(value.status).toBe(201);
+    expect(edge.group.asked).toBe("1 3");
+    expect(tookMs).toBeLessThanOrEqual(550);
+  });
+
+  test("one that hangs is poked again after a second", async () => {
     const edge = new EdgeUnderTest();
     edge.group.statuses.set("2", "hangs");
     edge.group.script("1", "is dead").script("2", "leads");
-    const { value, tookMs } = await inVirtualTime(() => edge.put("a"));
+    const { value, tookMs } = await inVirtualTime(async () => {
+      setTimeout(() => edge.group.statuses.delete("2"), 500);
+      return edge.put("a");
+    });
     expect(value.status).toBe(201);
-    expect(edge.group.pokes).toEqual(["2", "3"]);
-    expect(tookMs).toBe(0);
+    expect(tookMs).toBeLessThanOrEqual(1100);
+  });
+
+  test("those who still name the lost one are not believed", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "hangs").script("2", "follows 1").script("3", "follows 1");
+    const { value } = await inVirtualTime(async () => {
+      setTimeout(() => edge.group.script("2", "leads"), 1000);
+      return edge.put("a");
+    });
+    expect(value.status).toBe(201);
+    expect(edge.group.asked).toBe("1 2");
+  });
+
+  test("one that says that it leads, and does not serve, is asked ever more slowly", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "refuses");
+    edge.group.statuses.set("1", statusOf("1", "leader", "1"));
+    const { value } = await inVirtualTime(() => edge.get("a"));
+    expect(await gist(value)).toBe("503 no_leader not_applied");
+    expect(edge.group.calls.length).toBeGreaterThan(20);
+    expect(edge.group.calls.length).toBeLessThan(200);
+  });
+
+  test("the founder is asked again when no group is there yet", async () => {
+    const edge = new EdgeUnderTest();
+    for (const id of ["1", "2", "3"]) edge.group.statuses.set(id, { type: "uninitialised" });
+    edge.group.script("1", "is dead", "leads");
+    const { value } = await inVirtualTime(() => edge.put("a"));
+    expect(value.status).toBe(201);
+    expect(edge.group.asked).toBe("1 1");
+  });
+});
+
+describe("after the leader was lost", () => {
+  test("no write is sent on a guess, so none is in doubt for that", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    await edge.put("a");
+    for (const id of ["1", "2", "3"]) edge.group.script(id, "is dead");
+    const answers = [
+      "504 outcome_unknown unknown",
+      ...Array(2).fill("503 unavailable not_applied"),
+    ];
+    for (const expected of answers) {
+      const { value } = await inVirtualTime(() => edge.put("a"));
+      expect(await gist(value)).toBe(expected);
+    }
+    expect(edge.group.asked).toBe("1 1");
+    edge.group.script("2", "leads");
+    expect((await edge.put("a")).status).toBe(200);
+    expect(edge.group.asked).toBe("1 1 2");
+  });
+
+  test("another request's newer finding is not forgotten with it", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    await edge.put("a");
+    edge.group.script("1", "hangs", "follows 2").script("2", "leads");
+    await inVirtualTime(async () => {
+      const slow = edge.put("slow");
+      // Meanwhile another one is told of the new leader; then the first is given up.
+      await edge.put("quick");
+      return slow;
+    });
+    edge.group.calls.length = 0;
+    await edge.put("a");
+    expect(edge.group.asked).toBe("2");
   });
 });
 
@@ -166,8 +260,34 @@ describe("the deadline", () => {
     const edge = new EdgeUnderTest();
     for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
     await inVirtualTime(() => edge.put("a"));
-    // Rounds of three, 10 to 100 ms apart: about 90 of them.
-    expect(edge.group.calls.length).toBeLessThan(3 * 200);
+    // Of each of the three, 10 to 100 ms apart: about 90.
+    expect(edge.group.pokes.length).toBeLessThan(3 * 200);
+    expect(edge.group.asked).toBe("1");
+  });
+
+  test("with the timers of far regions it is slower still", async () => {
+    const edge = new EdgeUnderTest({ electionMs: [2000, 4000] });
+    for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
+    await inVirtualTime(() => edge.put("a"));
+    expect(edge.group.pokes.length).toBeLessThan(3 * 60);
+  });
+
+  test("a floor that stays too old is no reason to go on for ever", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.script("1", "expires");
+    expect(await gist(await edge.put("a"))).toBe("503 overloaded not_applied");
+    expect(edge.group.asked).toBe("1 1");
+  });
+
+  test("a write is not begun when there is no time for its answer", async () => {
+    const edge = new EdgeUnderTest();
+    edge.group.latencyMs = 60;
+    edge.group.script("1", "follows 2").script("2", "follows 3").script("3", "leads");
+    // After two answers of 60 ms there is half of a third one's time left.
+    const path = "/keys/a?timeout=150";
+    const { value } = await inVirtualTime(() => edge.send("PUT", path));
+    expect(await gist(value)).toBe("503 no_leader not_applied");
+    expect(edge.group.asked).toBe("1 2");
   });
 
   test("a write that is dropped again and again does not run hot", async () => {

@@ -14,6 +14,7 @@ describe("a put", () => {
       etag: '"1"',
       "kv-revision": "1",
       "kv-served-by": "local/leader/1",
+      "x-content-type-options": "nosniff",
     });
   });
 
@@ -51,19 +52,22 @@ describe("a put", () => {
     expect((await edge.get("a")).headers.get("KV-Version")).toBe("2");
   });
 
-  test.each(["If-Match", "If-None-Match", "If-Unmodified-Since", "Idempotency-Key"])(
-    "with %s is refused rather than done without it",
-    async (name) => {
-      const edge = EdgeUnderTest.withLeader();
-      for (const method of ["PUT", "DELETE"]) {
-        const init = { headers: { [name.toLowerCase()]: '"1"' } };
-        const problem = await problemIn(await edge.send(method, "/keys/a", init));
-        expect(problem).toMatchObject({ status: 400, code: "unsupported_header" });
-        expect(problem.detail).toContain(name);
-      }
-      expect(edge.group.calls).toEqual([]);
-    },
-  );
+  test.each([
+    ["If-Match", "unsupported_condition"],
+    ["If-None-Match", "unsupported_condition"],
+    ["If-Modified-Since", "unsupported_condition"],
+    ["If-Unmodified-Since", "unsupported_condition"],
+    ["Idempotency-Key", "unsupported_header"],
+  ])("with %s is refused rather than done without it", async (name, code) => {
+    const edge = EdgeUnderTest.withLeader();
+    for (const method of ["PUT", "DELETE"]) {
+      const init = { headers: { [name.toLowerCase()]: '"1"' } };
+      const problem = await problemIn(await edge.send(method, "/keys/a", init));
+      expect(problem).toMatchObject({ status: 400, code });
+      expect(problem.detail).toContain(name);
+    }
+    expect(edge.group.calls).toEqual([]);
+  });
 
   test.each([
     ["Content-Range", "bytes 0-1/6", "a part would replace the whole"],
@@ -86,7 +90,7 @@ describe("a get", () => {
     expect(response.status).toBe(200);
     expect(await response.text()).toBe('{"n":1}');
     expect(headersOf(response)).toEqual({
-      "cache-control": "no-store",
+      "cache-control": "no-store, no-transform",
       "content-length": "7",
       "content-security-policy": "sandbox",
       "content-type": "application/json",
@@ -150,6 +154,7 @@ describe("a delete", () => {
       "kv-deleted": "1",
       "kv-revision": "2",
       "kv-served-by": "local/leader/1",
+      "x-content-type-options": "nosniff",
     });
     expect((await edge.get("a")).status).toBe(404);
   });
@@ -200,18 +205,21 @@ describe("what is put", () => {
     expect(await response.text()).toBe("{not=json&a=%zz");
   });
 
-  test("without a content type comes back as bytes of no known kind", async () => {
-    const edge = EdgeUnderTest.withLeader();
-    await edge.put("a");
-    expect((await edge.get("a")).headers.get("Content-Type")).toBe("application/octet-stream");
-    expect(edge.group.table.rows.get("a")?.contentType).toBeNull();
-  });
+  test.each([{}, { "Content-Type": "" }])(
+    "without a content type comes back without one: %o",
+    async (headers) => {
+      const edge = EdgeUnderTest.withLeader();
+      await edge.put("a", "value", headers);
+      expect((await edge.get("a")).headers.get("Content-Type")).toBeNull();
+      expect(edge.group.table.rows.get("a")?.contentType).toBeNull();
+    },
+  );
 
   test("loses its content type to a put that has none", async () => {
     const edge = EdgeUnderTest.withLeader();
     await edge.put("a", "x", { "Content-Type": "text/plain" });
     await edge.put("a", "y");
-    expect((await edge.get("a")).headers.get("Content-Type")).toBe("application/octet-stream");
+    expect((await edge.get("a")).headers.get("Content-Type")).toBeNull();
   });
 
   test("cannot become a page of this site", async () => {

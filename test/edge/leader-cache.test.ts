@@ -1,41 +1,52 @@
 import { expect, test } from "vitest";
 import { LeaderCache } from "../../src/edge/leader-cache.ts";
 
-test("a namespace that was never seen has no leader, and 0 for its newest command", () => {
-  expect(new LeaderCache().get("shop")).toEqual({ leader: null, sequence: 0 });
+test("Of a namespace never heard of it knows nothing", () => {
+  expect(new LeaderCache().get("a")).toBeNull();
 });
 
-test("the leader is the one noted last, also when that is none", () => {
+test("Leader and sequence are kept apart from each other, and by namespace", () => {
   const cache = new LeaderCache();
-  cache.note("shop", "2");
-  cache.note("shop", "3");
-  expect(cache.get("shop").leader).toBe("3");
-  cache.note("shop", null);
-  expect(cache.get("shop").leader).toBeNull();
+  cache.noteSequence("a", 7);
+  cache.noteLeader("a", "2");
+  cache.noteLeader("b", "3");
+  expect(cache.get("a")).toEqual({ leader: "2", sequence: 7 });
+  expect(cache.get("b")).toEqual({ leader: "3", sequence: 0 });
 });
 
-test("the newest command number never goes back", () => {
+test("A late answer does not take the sequence back", () => {
   const cache = new LeaderCache();
-  cache.note("shop", "1", 7);
-  cache.note("shop", "2", 5);
-  cache.note("shop", null);
-  expect(cache.get("shop").sequence).toBe(7);
+  cache.noteSequence("a", 7);
+  cache.noteSequence("a", 3);
+  expect(cache.get("a")?.sequence).toBe(7);
 });
 
-test("namespaces are apart", () => {
+test("A replica that is lost is forgotten, but not one that has taken its place", () => {
   const cache = new LeaderCache();
-  cache.note("shop", "1", 7);
-  cache.note("__proto__", "2", 9);
-  expect(cache.get("other")).toEqual({ leader: null, sequence: 0 });
-  expect(cache.get("shop")).toEqual({ leader: "1", sequence: 7 });
+  cache.noteLeader("a", "1");
+  cache.noteSequence("a", 7);
+  cache.noteLost("a", "1");
+  expect(cache.get("a")).toEqual({ leader: null, sequence: 7 });
+  cache.noteLeader("a", "2");
+  cache.noteLost("a", "1");
+  expect(cache.get("a")?.leader).toBe("2");
 });
 
-test("a thousand namespaces are kept, and the one not noted for longest goes first", () => {
+test("That a search found nobody is remembered too", () => {
   const cache = new LeaderCache();
-  for (let i = 0; i < 1000; i++) cache.note(`n${i}`, "1", 1);
-  cache.note("n0", "2", 2);
-  cache.note("new", "1", 1);
-  expect(cache.get("n0")).toEqual({ leader: "2", sequence: 2 });
-  expect(cache.get("n1").leader).toBeNull();
-  expect(cache.get("n2").leader).toBe("1");
+  cache.noteLost("a", "1");
+  expect(cache.get("a")).toEqual({ leader: null, sequence: 0 });
+});
+
+test("It holds so many namespaces, and forgets the one not used for longest", () => {
+  const cache = new LeaderCache(2);
+  cache.noteLeader("a", "1");
+  cache.noteLeader("b", "2");
+  cache.noteLeader("a", "1");
+  cache.noteLeader("c", "3");
+  expect(["a", "b", "c"].map((namespace) => cache.get(namespace)?.leader)).toEqual([
+    "1",
+    undefined,
+    "3",
+  ]);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Act } from "../support/fake-group.ts";
+import { type Act, statusOf } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist } from "./edge-under-test.ts";
 import { inVirtualTime } from "./virtual-time.ts";
 
@@ -9,12 +9,12 @@ const cases: readonly [readonly Act[], string, string][] = [
   [["follows 3"], "307", "307"],
   [["follows"], "503 no_leader not_applied", "503 no_leader not_applied"],
   [["drops"], "503 overloaded not_applied", "503 overloaded not_applied"],
-  [["is dead"], "504 outcome_unknown unknown", "503 no_leader not_applied"],
-  [["hangs"], "504 outcome_unknown unknown", "503 no_leader not_applied"],
+  [["is dead"], "504 outcome_unknown unknown", "503 unavailable not_applied"],
+  [["hangs"], "504 outcome_unknown unknown", "503 unavailable not_applied"],
   [["is unsure"], "504 outcome_unknown unknown", "503 no_leader not_applied"],
-  [["applies, then breaks"], "504 outcome_unknown unknown", "503 no_leader not_applied"],
-  [["refuses"], "504 outcome_unknown unknown", "503 no_leader not_applied"],
-  [["babbles"], "504 outcome_unknown unknown", "503 no_leader not_applied"],
+  [["applies, then breaks"], "504 outcome_unknown unknown", "503 unavailable not_applied"],
+  [["refuses"], "504 outcome_unknown unknown", "503 unavailable not_applied"],
+  [["babbles"], "504 outcome_unknown unknown", "503 unavailable not_applied"],
 ];
 
 describe.each(cases)("a replica that is asked itself and %s", (acts, put, get) => {
@@ -98,17 +98,30 @@ describe("a redirect", () => {
   });
 });
 
-test.each(["0", "4", "9", "01", "1.0", "x", "%31", "-1", "1%2F", "__proto__", "1 "])(
-  "there is no replica %s",
+test.each(["0", "4", "9", "01", "1.0", "x", "%34", "%ff", "-1", "1%2F", "__proto__", "1 "])(
+  "there is no replica %s, and none is made",
   async (id) => {
     const edge = EdgeUnderTest.withLeader();
     for (const method of ["GET", "PUT", "DELETE"]) {
       const response = await edge.send(method, `/replicas/${id}/keys/a`);
       expect(await gist(response)).toBe("404 replica_not_found not_applied");
     }
-    expect(edge.group.got).toEqual([]);
+    const names = new Set(edge.group.got.map(({ name }) => name));
+    const { namespace } = edge.group;
+    expect(names).toEqual(new Set(["1", "2", "3"].map((member) => `${namespace}/${member}`)));
+    expect(edge.group.calls).toEqual([]);
   },
 );
+
+test("a member that the group was founded with is there when the settings name fewer", async () => {
+  const edge = new EdgeUnderTest();
+  const members = ["1", "2", "3", "4", "5"].map((id) => ({ id, region: "local" }));
+  edge.group.script("1", "follows 5").script("5", "leads");
+  edge.group.statuses.set("2", { ...statusOf("2", "follower", "5"), members });
+  const { headers } = await edge.send("PUT", "/replicas/1/keys/a");
+  const response = await edge.fetch(headers.get("Location")!, { method: "PUT" });
+  expect([response.status, response.headers.get("KV-Served-By")]).toEqual([201, "local/leader/5"]);
+});
 
 test("without a replica's name there is no such path", async () => {
   const response = await EdgeUnderTest.withLeader().send("GET", "/replicas//keys/a");

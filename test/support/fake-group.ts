@@ -130,7 +130,10 @@ export class FakeGroup {
   readonly calls: Call[] = [];
   readonly pokes: string[] = [];
   readonly got: Got[] = [];
-  /** What replicas say of themselves; those without an entry cannot be reached. */
+  /**
+   * What replicas say of themselves. Those without an entry cannot be reached, except by a poke: what
+   * they say to that shows from what they would do with a request.
+   */
   readonly statuses = new Map<string, StatusResult | "hangs">();
   /** How long a request is on its way before a replica acts on it. */
   latencyMs = 0;
@@ -187,7 +190,7 @@ export class FakeGroup {
       }
       case `POST ${pokePath}`:
         this.pokes.push(id);
-        return this.#status(id, signal);
+        return this.statuses.has(id) ? this.#status(id, signal) : this.#poked(id, signal);
       case `GET ${statusPath}`:
         return this.#status(id, signal);
       default:
@@ -203,9 +206,9 @@ export class FakeGroup {
     for (const request of requests) this.calls.push({ replica: id, request });
     if (this.calls.length > maxCalls) return hang(signal);
     await passed(this.latencyMs, signal);
+    const act = this.#next(id);
     const script = this.#scripts.get(id) ?? [];
-    const act =
-      this.choose?.(id) ?? (script.length > 1 ? script.shift() : script[0]) ?? ("is dead" as const);
+    if (script.length > 1) script.shift();
     const apply = (): ClientResult[] => requests.map((request) => this.table.apply(request));
     const answer = (results: ClientResult[], role = "leader"): Response => {
       const batch: ClientBatchResult = {
@@ -260,12 +263,49 @@ export class FakeGroup {
     }
   }
 
+  /** What a replica is about to do. */
+  #next(id: string): Act {
+    return this.choose?.(id) ?? this.#scripts.get(id)?.[0] ?? "is dead";
+  }
+
+  async #poked(id: string, signal: AbortSignal): Promise<Response> {
+    await passed(this.latencyMs, signal);
+    const act = this.#next(id);
+    if (/^(?:is dead|refuses|babbles|says nothing|applies, then breaks)$/.test(act)) {
+      throw new Error(`replica ${id} cannot be reached`);
+    }
+    if (/hangs/.test(act)) return hang(signal);
+    const leads = /^(?:leads|drops|expires)$/.test(act);
+    const leader = leads ? id : (/^follows (.+)$/.exec(act)?.[1] ?? null);
+    return new Response(toBytes(statusOf(id, leads ? "leader" : "follower", leader)));
+  }
+
   async #status(id: string, signal: AbortSignal): Promise<Response> {
     const status = this.statuses.get(id);
     if (status === undefined) throw new Error(`replica ${id} is dead`);
     return status === "hangs" ? hang(signal) : new Response(toBytes(status));
   }
 }
+
+/** What a replica of term 1 says of itself. */
+export const statusOf = (
+  id: string,
+  role: string,
+  leader: string | null,
+): StatusResult & { type: "status" } => ({
+  type: "status",
+  id,
+  region: "local",
+  role,
+  term: 1,
+  leader,
+  commitIndex: 1,
+  lastApplied: 1,
+  lastLogIndex: 1,
+  revision: 0,
+  stateHash: "",
+  members: ["1", "2", "3"].map((member) => ({ id: member, region: "local" })),
+});
 
 const expired: ClientResult = { type: "expired" };
 const believable: ClientResult = { type: "put", created: true, revision: 1 };

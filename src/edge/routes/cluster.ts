@@ -1,71 +1,64 @@
 import type { Context } from "hono";
-import {
-  type Member,
-  type ReplicaStatus,
-  type StatusResult,
-  statusPath,
-} from "../../protocol/client.ts";
-import { parseSettings } from "../../protocol/settings.ts";
+import type { ReplicaStatus } from "../../protocol/client.ts";
 import type { EdgeEnv } from "../env.ts";
 import { checkNamespace } from "../key-path.ts";
 import { Problem } from "../problem.ts";
-import { callReplica } from "../replica-stub.ts";
+import { parseTimeout, readQuery } from "../query.ts";
+import { ReplicaGroup } from "../replica-group.ts";
+import { type Present, callRoll } from "../roll-call.ts";
 
 /** How long a replica may take to speak of itself before it counts as unreachable. */
 const statusTimeoutMs = 1000;
 
-/** `GET /v1/ns/{ns}/cluster`: what each replica says of itself, without asking the others. */
+/** `GET /v1/ns/{ns}/cluster`: what each replica says of itself. No leader is needed for it. */
 export async function getCluster(c: Context<EdgeEnv>): Promise<Response> {
   const namespace = checkNamespace(c.req.param("ns") ?? "");
-  const { members } = parseSettings(c.env);
-  const ask = (member: Member): Promise<StatusResult | null> =>
-    callReplica<StatusResult>(c.env, namespace, member, {
-      path: statusPath,
-      method: "GET",
-      timeoutMs: statusTimeoutMs,
-    }).catch(() => null);
-  const results = await Promise.all(members.map(ask));
-  if (!results.some((result) => result?.type === "status")) {
-    // One that did not answer may know the namespace.
-    if (results.includes(null)) {
-      throw new Problem("no_leader", "no replica that knows the namespace was reached; try again");
-    }
+  const { timeout } = readQuery(c.req.url, ["timeout"]);
+  const timeoutMs = Math.min(statusTimeoutMs, parseTimeout(timeout));
+  const roll = await callRoll(new ReplicaGroup(c.env, namespace), timeoutMs);
+  if (roll.every(({ status }) => status?.type === "uninitialised")) {
     throw new Problem(
       "namespace_not_found",
-      `nothing is known of ${namespace}: a namespace comes into being at its first read or write`,
+      `"${namespace}" has never been used: it comes into being at its first read or write`,
     );
   }
-  const replicas = members.map((member, i) => describe(member, results[i]!));
-  const leader = newestLeader(results);
-  const status = { namespace, leader: leader?.id ?? null, term: leader?.term ?? null, replicas };
-  return c.body(`${JSON.stringify(status, null, 2)}\n`, 200, {
+  const leader = newestLeader(roll);
+  const cluster = {
+    namespace,
+    leader: leader?.id ?? null,
+    term: leader?.term ?? null,
+    replicas: roll.map(describeReplica),
+  };
+  return c.body(`${JSON.stringify(cluster, null, 2)}\n`, 200, {
     "Content-Type": "application/json",
   });
 }
 
-const unknown = {
-  role: null,
-  term: null,
-  leader: null,
-  commitIndex: null,
-  lastApplied: null,
-  lastLogIndex: null,
-  revision: null,
-  stateHash: null,
-};
-
-function describe({ id, region }: Member, result: StatusResult | null): object {
-  if (result?.type !== "status") return { id, region, reachable: result !== null, ...unknown };
-  const { type: _type, members: _members, ...status } = result;
-  return { ...status, reachable: true };
+/** One line of the answer. What is not known is null. */
+function describeReplica({ member: { id, region }, status }: Present): object {
+  const own = status?.type === "status" ? status : null;
+  return {
+    id,
+    region,
+    reachable: status !== null,
+    // A member that has heard nothing of its group yet has none.
+    role: own?.role ?? (status === null ? null : "none"),
+    term: own?.term ?? null,
+    leader: own?.leader ?? null,
+    commitIndex: own?.commitIndex ?? null,
+    lastApplied: own?.lastApplied ?? null,
+    lastLogIndex: own?.lastLogIndex ?? null,
+    revision: own?.revision ?? null,
+    stateHash: own?.stateHash ?? null,
+  };
 }
 
 /**
  * The leader of the newest term. One of an older term has been replaced and only does not know it
  * yet.
  */
-function newestLeader(results: readonly (StatusResult | null)[]): ReplicaStatus | null {
-  const statuses = results.filter((result) => result?.type === "status");
+function newestLeader(roll: readonly Present[]): ReplicaStatus | null {
+  const statuses = roll.flatMap(({ status }) => (status?.type === "status" ? [status] : []));
   const term = Math.max(...statuses.map((status) => status.term));
   return statuses.find((status) => status.role === "leader" && status.term === term) ?? null;
 }

@@ -1,30 +1,32 @@
 import type { Context } from "hono";
-import { parseSettings } from "../../protocol/settings.ts";
-import type { EdgeEnv } from "../env.ts";
-import { Forwarder } from "../forward.ts";
+import { type EdgeEnv, settingsOf } from "../env.ts";
+import { Forwarding } from "../forward.ts";
 import { checkNamespace } from "../key-path.ts";
-
-const readyTimeoutMs = 2000;
+import { parseTimeout, readQuery } from "../query.ts";
+import { ReplicaGroup } from "../replica-group.ts";
 
 /** `GET /livez`: this Worker runs. */
 export const getLive = (c: Context<EdgeEnv>): Response => c.text("ok\n");
 
 /**
  * `GET /readyz`: the settings are sound; with `?ns=` also that a linearizable read succeeds in that
- * namespace, which founds it if need be. One line a check, as etcd writes them.
+ * namespace, which founds it if need be. With `verbose`, and on failure, a line for each check, as
+ * etcd writes them.
  */
 export async function getReady(c: Context<EdgeEnv>): Promise<Response> {
-  const namespace = c.req.query("ns");
-  const checks = [await check("settings", async () => void parseSettings(c.env))];
-  if (namespace !== undefined) {
-    checkNamespace(namespace);
-    checks.push(await check(`read in ${namespace}`, () => read(c, namespace)));
+  const { ns, verbose, timeout } = readQuery(c.req.url, ["ns", "verbose", "timeout"]);
+  const timeoutMs = parseTimeout(timeout);
+  const checks = [await check("config", async () => void settingsOf(c.env))];
+  if (ns !== undefined) {
+    const namespace = checkNamespace(ns);
+    checks.push(await check(`read in ${namespace}`, () => read(c, namespace, timeoutMs)));
   }
-  const failed = checks.some(({ error }) => error !== null);
+  const isReady = checks.every(({ error }) => error === null);
+  if (isReady && verbose === undefined) return c.text("ok\n");
   const lines = checks.map(({ name, error }) =>
-    error === null ? `[+]${name} ok` : `[-]${name} failed: ${error}`,
+    error === null ? `[+]${name} ok\n` : `[-]${name} failed: ${error}\n`,
   );
-  return c.text(`${lines.join("\n")}\n${failed ? "not ready" : "ready"}\n`, failed ? 503 : 200);
+  return c.text(`${lines.join("")}${isReady ? "ok" : "not ready"}\n`, isReady ? 200 : 503);
 }
 
 interface Check {
@@ -41,12 +43,10 @@ async function check(name: string, run: () => Promise<void>): Promise<Check> {
   }
 }
 
-async function read(c: Context<EdgeEnv>, namespace: string): Promise<void> {
-  const forwarder = new Forwarder(c.env, parseSettings(c.env), namespace, readyTimeoutMs);
-  const { type } = await forwarder.toLeader(() => ({
-    type: "get",
-    key: "ready",
-    metadataOnly: true,
-  }));
+/** Reads some key, whether it has a value or not. Throws an Error when no replica vouches for it. */
+async function read(c: Context<EdgeEnv>, namespace: string, timeoutMs: number): Promise<void> {
+  const draft = { type: "get", key: "readyz", metadataOnly: true } as const;
+  const group = new ReplicaGroup(c.env, namespace);
+  const { type } = await new Forwarding(group, draft, timeoutMs).toLeader();
   if (type !== "answered") throw new Error("no leader answered in time");
 }

@@ -1,68 +1,78 @@
 import type { Context } from "hono";
-import { parseSettings } from "../../protocol/settings.ts";
-import { readContentType, readValue } from "../body.ts";
+import { readValue } from "../body.ts";
 import type { EdgeEnv } from "../env.ts";
-import { Forwarder, type MakeRequest } from "../forward.ts";
+import { type Draft, Forwarding } from "../forward.ts";
 import { type KeyPath, parseKeyPath } from "../key-path.ts";
-import { checkWriteHeaders, parseOptions } from "../options.ts";
 import { Problem } from "../problem.ts";
+import { checkConsistency, parseTimeout, readQuery } from "../query.ts";
+import { ReplicaGroup } from "../replica-group.ts";
 import { respond } from "../respond.ts";
+import { callRoll } from "../roll-call.ts";
+import { checkWriteHeaders, readContentType } from "../write-headers.ts";
 
 /** `GET` and `HEAD …/keys/{key}`: the value, as it was put. */
 export async function getKey(c: Context<EdgeEnv>): Promise<Response> {
-  const path = parseKeyPath(c.req.url);
+  const target = readTarget(c);
   const metadataOnly = c.req.method === "HEAD";
-  return send(c, path, () => ({ type: "get", key: path.key, metadataOnly }));
+  return answer(c, target, { type: "get", key: target.path.key, metadataOnly });
 }
 
 /** `PUT …/keys/{key}`: the body becomes the value. */
 export async function putKey(c: Context<EdgeEnv>): Promise<Response> {
-  const path = parseKeyPath(c.req.url);
-  checkWriteHeaders(c.req.raw.headers);
-  const contentType = readContentType(c.req.raw);
-  const value = await readValue(c.req.raw);
-  const requestId = crypto.randomUUID();
-  return send(c, path, (floor) => ({
-    type: "put",
-    requestId,
-    floor,
-    key: path.key,
-    value,
-    contentType,
-  }));
+  const target = readTarget(c);
+  const { raw } = c.req;
+  checkWriteHeaders(raw.headers);
+  const contentType = readContentType(raw.headers);
+  const value = await readValue(raw);
+  return answer(c, target, { type: "put", key: target.path.key, value, contentType });
 }
 
 /** `DELETE …/keys/{key}`: succeeds also when there is nothing to delete. */
 export async function deleteKey(c: Context<EdgeEnv>): Promise<Response> {
-  const path = parseKeyPath(c.req.url);
+  const target = readTarget(c);
   checkWriteHeaders(c.req.raw.headers);
-  const requestId = crypto.randomUUID();
-  return send(c, path, (floor) => ({ type: "delete", requestId, floor, key: path.key }));
+  return answer(c, target, { type: "delete", key: target.path.key });
 }
 
-async function send(c: Context<EdgeEnv>, path: KeyPath, make: MakeRequest): Promise<Response> {
-  const { timeoutMs } = parseOptions(c.req.url);
-  const settings = parseSettings(c.env);
-  const forwarder = new Forwarder(c.env, settings, path.namespace, timeoutMs);
-  if (path.replica !== null && !settings.members.some(({ id }) => id === path.replica)) {
-    throw new Problem(
-      "replica_not_found",
-      `there is no replica "${path.replica}"; there are ${settings.members.map(({ id }) => id).join(", ")}`,
-    );
-  }
-  const forwarded =
-    path.replica === null
-      ? await forwarder.toLeader(make)
-      : await forwarder.toReplica(path.replica, make);
-  if (forwarded.type === "redirect") return redirect(c.req.url, path, forwarded.leader);
-  return respond(forwarded, c.req.method === "HEAD");
+interface Target {
+  readonly path: KeyPath;
+  readonly timeoutMs: number;
 }
 
-/** Sends the client to the leader's own path, with the method and body kept. */
-function redirect(url: string, { namespace, rawKey }: KeyPath, leader: string | null): Response {
-  if (leader === null) {
-    throw new Problem("no_leader", "this replica does not lead and knows of no leader; try again");
-  }
-  const location = `/v1/ns/${namespace}/replicas/${leader}/keys/${rawKey}${new URL(url).search}`;
-  return new Response(null, { status: 307, headers: { Location: location } });
+function readTarget({ req: { url } }: Context<EdgeEnv>): Target {
+  const path = parseKeyPath(url);
+  const { timeout, consistency } = readQuery(url, ["timeout", "consistency"]);
+  checkConsistency(consistency);
+  return { path, timeoutMs: parseTimeout(timeout) };
+}
+
+async function answer(
+  c: Context<EdgeEnv>,
+  { path: { namespace, replica, rawKey }, timeoutMs }: Target,
+  draft: Draft,
+): Promise<Response> {
+  const group = new ReplicaGroup(c.env, namespace);
+  if (replica !== null) await checkMember(group, replica, timeoutMs);
+  const forwarding = new Forwarding(group, draft, timeoutMs);
+  const forwarded = await (replica === null
+    ? forwarding.toLeader()
+    : forwarding.toReplica(replica));
+  const { search } = new URL(c.req.url);
+  return respond(forwarded, {
+    isHead: c.req.method === "HEAD",
+    // The key as it was sent, so that following it asks for the very same.
+    pathAt: (leader) => `/v1/ns/${namespace}/replicas/${leader}/keys/${rawKey}${search}`,
+  });
+}
+
+/** Only members are called: to call any other would create an object for it. */
+async function checkMember(group: ReplicaGroup, id: string, timeoutMs: number): Promise<void> {
+  const isIt = (member: { readonly id: string }): boolean => member.id === id;
+  if (group.members.some(isIt)) return;
+  const members = (await callRoll(group, timeoutMs)).map(({ member }) => member);
+  if (members.some(isIt)) return;
+  throw new Problem(
+    "replica_not_found",
+    `there is no replica "${id}" of ${group.namespace}; there are ${members.map((member) => member.id).join(", ")}`,
+  );
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { parseOptions } from "../../src/edge/options.ts";
+import { parseTimeout, readQuery } from "../../src/edge/query.ts";
 import { EdgeUnderTest, problemIn } from "./edge-under-test.ts";
 
-const timeoutOf = (query: string): number => parseOptions(`https://kv/a${query}`).timeoutMs;
+const timeoutOf = (query: string): number =>
+  parseTimeout(readQuery(`https://kv/a${query}`, ["timeout", "consistency"]).timeout);
 
 describe("a timeout", () => {
   test.each([
