@@ -13,6 +13,7 @@ import {
   zeroEntryId,
 } from "../../src/raft/types.ts";
 import type { Storage } from "../../src/replica/ports.ts";
+import type { Durable } from "../invariants/life.ts";
 
 /** What a disk holds. */
 interface Content {
@@ -49,17 +50,17 @@ export class MemoryDisk {
 
   constructor({ later = queueMicrotask }: DiskOptions = {}) {
     this.#later = later;
+    const content = this.#durable;
+    this.durable = {
+      get hardState() {
+        return content.hardState;
+      },
+      log: new MemoryLog(content),
+    };
   }
 
-  /** What a crash of everything would leave of the log. */
-  get durableEntries(): readonly Entry[] {
-    return this.#durable.entries;
-  }
-
-  /** What a crash of everything would leave of term and vote. */
-  get durableHardState(): HardState {
-    return this.#durable.hardState;
-  }
+  /** What a crash of everything would leave. */
+  readonly durable: Durable;
 
   /**
    * Starts an instance, which sees what is durable. The instance before it can make nothing durable

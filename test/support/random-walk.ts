@@ -9,8 +9,9 @@ import type { Message } from "../../src/raft/messages.ts";
 import { Random } from "../../src/raft/random.ts";
 import { type NodeId, asIndex } from "../../src/raft/types.ts";
 import { Cluster } from "./cluster.ts";
-import { check } from "./check.ts";
-import { Invariants } from "./invariants.ts";
+import { check } from "../invariants/check.ts";
+import { Invariants } from "../invariants/invariants.ts";
+import { Following } from "./following.ts";
 import { Requests, dataOf } from "./requests.ts";
 import type { StepRecord, TestReplica } from "./test-replica.ts";
 
@@ -29,6 +30,7 @@ export class RandomWalk {
   readonly #random: Random;
   readonly #cluster: Cluster;
   readonly #invariants: Invariants;
+  readonly #following = new Following();
   readonly #requests: Requests;
   /** Copies of messages that come again when everybody has forgotten them. */
   readonly #kept: Message[] = [];
@@ -42,10 +44,11 @@ export class RandomWalk {
     const ids = Array.from({ length: size }, (_, i) => `n${i + 1}`);
     this.#cluster = new Cluster(ids, this.#settings(), (step) => this.#observe(step));
     this.#invariants = new Invariants(this.#cluster.replicas);
-    this.#requests = new Requests(this.#invariants);
+    this.#requests = new Requests(this.#invariants, this.#following);
     const { network } = this.#cluster;
     const send = network.send.bind(network);
     network.send = (message) => {
+      this.#following.sent(message);
       this.#invariants.sent(message);
       send(message);
     };
@@ -222,7 +225,7 @@ export class RandomWalk {
   #crash(replica: TestReplica): void {
     replica.storage.syncWrites(this.#random.between(0, replica.storage.pendingWrites));
     replica.crash();
-    this.#invariants.crashed(replica);
+    this.#invariants.commits.quorumHoldsCommitted();
     this.#requests.crashed(replica);
     // One that stays down is the same to the others as one that is cut off, so it boots at once.
     this.#boots++;
@@ -278,6 +281,7 @@ export class RandomWalk {
     this.#trace.push(step);
     if (this.#trace.length > traceLength) this.#trace.shift();
     this.#invariants.stepped(step);
+    this.#following.stepped(step);
     this.#requests.stepped(step);
   }
 

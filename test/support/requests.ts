@@ -1,8 +1,9 @@
 import type { RequestId } from "../../src/raft/io.ts";
 import { majority } from "../../src/raft/quorum.ts";
 import type { LogIndex, NodeId } from "../../src/raft/types.ts";
-import { check } from "./check.ts";
-import type { Invariants } from "./invariants.ts";
+import { check } from "../invariants/check.ts";
+import type { Invariants } from "../invariants/invariants.ts";
+import type { Following } from "./following.ts";
 import type { StepRecord, TestReplica } from "./test-replica.ts";
 
 interface Open {
@@ -16,6 +17,7 @@ interface Open {
 /** Watches that every proposal and every read ends, once, and as the truth is. */
 export class Requests {
   readonly #invariants: Invariants;
+  readonly #following: Following;
   readonly #open = new Map<RequestId, Open>();
   /** Proposals that were said to have had no effect. */
   readonly #void = new Set<RequestId>();
@@ -24,8 +26,9 @@ export class Requests {
   #checked = 0;
   #lastId = 0;
 
-  constructor(invariants: Invariants) {
+  constructor(invariants: Invariants, following: Following) {
     this.#invariants = invariants;
+    this.#following = following;
   }
 
   get open(): readonly RequestId[] {
@@ -34,12 +37,12 @@ export class Requests {
 
   make(type: Open["type"], { id }: TestReplica): RequestId {
     this.#lastId++;
-    const { commits, following } = this.#invariants;
+    const { commits } = this.#invariants;
     this.#open.set(this.#lastId, {
       type,
       node: id,
       floor: commits.committed.length,
-      moment: following.now,
+      moment: this.#following.now,
     });
     return this.#lastId;
   }
@@ -98,7 +101,7 @@ export class Requests {
       "linearizable reads",
       says(`only ${log.commitIndex} is committed`),
     );
-    const followers = this.#invariants.following.countSince(replica, moment);
+    const followers = this.#following.countSince(replica, moment);
     const isConfirmed = followers >= majority(replica.config.voters.length);
     check(
       isConfirmed,

@@ -1,15 +1,10 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
 import { describeOutput } from "../../src/raft/describe.ts";
-import type { Input, Output, Proposal, RequestId } from "../../src/raft/io.ts";
+import type { Input, Proposal, RequestId } from "../../src/raft/io.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
-import {
-  type Entry,
-  type LogIndex,
-  type NodeId,
-  type Role,
-  type Term,
-} from "../../src/raft/types.ts";
+import type { Entry, LogIndex, NodeId } from "../../src/raft/types.ts";
+import { type Durable, type Life, type Step, beforeStep } from "../invariants/life.ts";
 import type { MemoryStorage } from "./memory-log.ts";
 import { message } from "./notation.ts";
 
@@ -21,12 +16,8 @@ export type TimelessInput = Input extends infer I
   : never;
 
 /** One step of the core, as seen from outside. */
-export interface StepRecord {
+export interface StepRecord extends Step {
   readonly replica: TestReplica;
-  readonly input: Input;
-  readonly output: Output;
-  /** What the replica was before. */
-  readonly before: { readonly role: Role; readonly term: Term; readonly leader: NodeId | null };
   /**
    * Whether the host gave the input by itself: what was written became durable, or what was handed
    * out is applied.
@@ -51,9 +42,11 @@ interface Held {
  * `sendAfterPersist` back until everything written before is durable, and applies. A fast disk and
  * a fast machine do their part within the step; slow ones wait to be told.
  */
-export class TestReplica {
+export class TestReplica implements Life {
   readonly config: RaftConfig;
   readonly storage: MemoryStorage;
+  /** Here a replica has only one life at a time. */
+  readonly isReplaced = false;
   fastDisk = true;
   fastMachine = true;
   /** Saves the work of describing outputs to whoever does not read them. */
@@ -89,6 +82,10 @@ export class TestReplica {
   get raft(): Raft {
     if (this.#raft === null) throw new Error(`${this.id} is down`);
     return this.#raft;
+  }
+
+  get durable(): Durable {
+    return this.storage.durable;
   }
 
   /** Messages that wait for the disk. */
@@ -197,7 +194,7 @@ export class TestReplica {
 
   #step(input: TimelessInput, automatic: boolean): void {
     const { raft } = this;
-    const before = { role: raft.role, term: raft.term, leader: raft.leader };
+    const before = beforeStep(raft);
     const timed: Input = { ...input, nowMs: this.#surroundings.nowMs() };
     const output = raft.step(timed);
     if (!this.isQuiet) this.#lines.push(...describeOutput(output));

@@ -2,9 +2,10 @@ import { describeId } from "../../src/raft/describe.ts";
 import { majority } from "../../src/raft/quorum.ts";
 import { type Entry, type LogIndex, type NodeId, type Term, offset } from "../../src/raft/types.ts";
 import { check, holdsOrHeld } from "./check.ts";
-import type { StepRecord, TestReplica } from "./test-replica.ts";
+import type { Before, Life, Step } from "./life.ts";
+import type { Raft } from "../../src/raft/raft.ts";
 
-/** What one replica was last seen with, in the life it leads. */
+/** What a life was last seen with. */
 interface Seen {
   term: Term;
   commitIndex: LogIndex;
@@ -15,13 +16,13 @@ interface Seen {
 
 /** What must hold of what is committed and applied, over all time. */
 export class CommitInvariants {
-  readonly #replicas: ReadonlyMap<NodeId, TestReplica>;
+  readonly #replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>;
   readonly #committed: Entry[] = [];
   /** The term in which each of these was first known to be committed. */
   readonly #committedIn: Term[] = [];
-  readonly #seen = new Map<NodeId, Seen>();
+  readonly #seen = new WeakMap<Raft, Seen>();
 
-  constructor(replicas: ReadonlyMap<NodeId, TestReplica>) {
+  constructor(replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>) {
     this.#replicas = replicas;
   }
 
@@ -29,20 +30,15 @@ export class CommitInvariants {
     return this.#committed;
   }
 
-  crashed({ id, storage }: TestReplica): void {
-    const { hardState, appliedIndex } = storage.written;
-    this.#seen.set(id, startingWith(hardState.term, appliedIndex));
-    this.quorumHoldsCommitted();
-  }
-
-  stepped({ replica, output, before }: StepRecord): void {
-    if (output.persist?.truncateFrom) this.#cut(replica, output.persist.truncateFrom);
-    this.#advanced(replica, before.role === "leader");
-    this.#applied(output.apply, replica);
+  stepped({ replica, output, before }: Step): void {
+    const seen = this.#seenOf(replica, before);
+    if (output.persist?.truncateFrom) this.#cut(replica, seen, output.persist.truncateFrom);
+    this.#advanced(replica, seen, before.role === "leader");
+    this.#applied(output.apply, replica, seen);
   }
 
   /** LeaderCompleteness: a new leader has all that was committed in earlier terms. */
-  leads({ id, raft }: TestReplica): void {
+  leads({ id, raft }: Life): void {
     // A late winner of an old term, already outvoted, need not hold what was committed after it.
     const owed = this.#committed.filter((_, i) => this.#committedIn[i]! < raft.term);
     for (const entry of owed) {
@@ -56,17 +52,19 @@ export class CommitInvariants {
     for (const entry of this.#committed) this.#isOnQuorum(entry);
   }
 
-  #cut(replica: TestReplica, from: LogIndex): void {
-    const { commitIndex } = this.#seenOf(replica);
-    check(from > commitIndex, "committed stays", () => `${replica.id} cut ${from}`);
+  /** Whoever holds a committed entry keeps it, whether it knows that it is committed or not. */
+  #cut({ id, durable, isReplaced }: Life, { commitIndex }: Seen, from: LogIndex): void {
+    check(from > commitIndex, "committed stays", () => `${id} cut ${from}`);
+    const final = this.#committed[from - 1];
+    const isHeld = final !== undefined && holdsOrHeld(durable.log, final);
+    check(isReplaced || !isHeld, "quorum log", () => `${id} cut ${from}, which is committed`);
   }
 
   /** Nothing goes back in one life, and what commits first anywhere is final. */
-  #advanced(replica: TestReplica, led: boolean): void {
+  #advanced(replica: Life, seen: Seen, led: boolean): void {
     const { id, raft } = replica;
     const { term, appliedIndex } = raft;
     const { commitIndex } = raft.log;
-    const seen = this.#seenOf(replica);
     const rises =
       term >= seen.term && commitIndex >= seen.commitIndex && appliedIndex >= seen.appliedIndex;
     check(rises && appliedIndex <= commitIndex, "monotone", () => `${id} went back`);
@@ -81,7 +79,7 @@ export class CommitInvariants {
   }
 
   /** A leader commits first, perhaps in the very step in which it steps down. */
-  #commits({ id, raft }: TestReplica, led: boolean, entry: Entry): void {
+  #commits({ id, raft }: Life, led: boolean, entry: Entry): void {
     const says = (): string => `${id} commits ${describeId(entry)}`;
     const final = this.#committed[entry.index - 1];
     check(final === undefined || final.term === entry.term, "state machine safety", says);
@@ -95,15 +93,14 @@ export class CommitInvariants {
 
   #isOnQuorum(entry: Entry): void {
     const holders = [...this.#replicas.values()]
-      .filter(({ storage }) => holdsOrHeld(storage.durable.log, entry))
+      .filter(({ durable }) => holdsOrHeld(durable.log, entry))
       .map(({ id }) => id);
     const enough = holders.length >= majority(this.#replicas.size);
     check(enough, "quorum log", () => `${describeId(entry)} is durable on ${holders.join(" ")}`);
   }
 
   /** StateMachineSafety: all apply the same, in order, each once, and in turn. */
-  #applied(entries: readonly Entry[], replica: TestReplica): void {
-    const seen = this.#seenOf(replica);
+  #applied(entries: readonly Entry[], replica: Life, seen: Seen): void {
     for (const entry of entries) {
       const isNext = entry.index === seen.applyingIndex + 1;
       const isFinal = this.#committed[entry.index - 1]?.term === entry.term;
@@ -117,20 +114,13 @@ export class CommitInvariants {
     check(inTurn, "apply in turn", () => `${replica.id} applies ${applyingIndex} too early`);
   }
 
-  #seenOf({ id, raft: { term, appliedIndex } }: TestReplica): Seen {
-    let seen = this.#seen.get(id);
+  /** A life begins with what is applied, and knows that to be committed. */
+  #seenOf({ raft }: Life, { term, commitIndex, appliedIndex }: Before): Seen {
+    let seen = this.#seen.get(raft);
     if (seen === undefined) {
-      seen = startingWith(term, appliedIndex);
-      this.#seen.set(id, seen);
+      seen = { term, commitIndex, appliedIndex, applyingIndex: appliedIndex };
+      this.#seen.set(raft, seen);
     }
     return seen;
   }
 }
-
-/** A replica boots with what is applied, and knows that to be committed. */
-const startingWith = (term: Term, appliedIndex: LogIndex): Seen => ({
-  term,
-  commitIndex: appliedIndex,
-  appliedIndex,
-  applyingIndex: appliedIndex,
-});

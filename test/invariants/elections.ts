@@ -1,31 +1,32 @@
 import type { Message } from "../../src/raft/messages.ts";
 import type { NodeId, Term } from "../../src/raft/types.ts";
 import { check } from "./check.ts";
-import type { TestReplica } from "./test-replica.ts";
+import type { Life } from "./life.ts";
+import type { Raft } from "../../src/raft/raft.ts";
 
 /** What must hold of terms, votes and leaders over all time, restarts included. */
 export class ElectionInvariants {
-  readonly #replicas: ReadonlyMap<NodeId, TestReplica>;
-  /** The leader of each term ever, and the life it had then: a restart may not resume it. */
-  readonly #leaderOf = new Map<Term, string>();
-  readonly #lives = new Map<NodeId, number>();
+  readonly #replicas: ReadonlyMap<NodeId, Pick<Life, "durable">>;
+  /** Who ever led each term, and in which life: a restart may not resume it. */
+  readonly #leaderOf = new Map<Term, { readonly id: NodeId; readonly raft: Raft }>();
   /** Whom each replica ever voted for, by `node term`. */
   readonly #votes = new Map<string, NodeId>();
 
-  constructor(replicas: ReadonlyMap<NodeId, TestReplica>) {
+  constructor(replicas: ReadonlyMap<NodeId, Pick<Life, "durable">>) {
     this.#replicas = replicas;
   }
 
-  crashed({ id }: TestReplica): void {
-    this.#lives.set(id, this.#life(id) + 1);
+  /** How many terms had a leader. */
+  get terms(): number {
+    return this.#leaderOf.size;
   }
 
   /** OneVote and MessageTerms: what leaves is durable, and no vote is given twice. */
   sent(message: Message): void {
-    const { storage } = this.#replicas.get(message.from)!;
+    const { durable } = this.#replicas.get(message.from)!;
     const speaksOfComing =
       message.type === "preVoteRequest" || (message.type === "preVoteResponse" && message.granted);
-    const isDurable = message.term <= storage.durable.hardState.term;
+    const isDurable = message.term <= durable.hardState.term;
     check(speaksOfComing || isDurable, "message terms", () => {
       return `${message.from} speaks of term ${message.term} before it is durable`;
     });
@@ -38,11 +39,13 @@ export class ElectionInvariants {
   }
 
   /** ElectionSafety: a term never has two leaders. */
-  leads({ id, raft }: TestReplica): void {
-    const life = `${id} life ${this.#life(id)}`;
-    const other = this.#leaderOf.get(raft.term) ?? life;
-    check(other === life, "election safety", () => `term ${raft.term} has ${other} and ${life}`);
-    this.#leaderOf.set(raft.term, life);
+  leads({ id, raft }: Life): void {
+    const other = this.#leaderOf.get(raft.term) ?? { id, raft };
+    check(other.raft === raft, "election safety", () => {
+      const who = other.id === id ? `${id} in two lives` : `${other.id} and ${id}`;
+      return `term ${raft.term} is led by ${who}`;
+    });
+    this.#leaderOf.set(raft.term, other);
   }
 
   #voted(voter: NodeId, term: Term, candidate: NodeId): void {
@@ -51,9 +54,5 @@ export class ElectionInvariants {
       return `${voter} voted for ${earlier} and ${candidate} in term ${term}`;
     });
     this.#votes.set(`${voter} ${term}`, candidate);
-  }
-
-  #life(id: NodeId): number {
-    return this.#lives.get(id) ?? 0;
   }
 }

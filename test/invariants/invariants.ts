@@ -1,0 +1,66 @@
+import type { Message } from "../../src/raft/messages.ts";
+import type { NodeId } from "../../src/raft/types.ts";
+import { check } from "./check.ts";
+import { CommitInvariants } from "./commits.ts";
+import { ElectionInvariants } from "./elections.ts";
+import type { Life, Step } from "./life.ts";
+import { LogInvariants } from "./logs.ts";
+import { MatchInvariants } from "./matches.ts";
+
+/** What a role may turn into within one step. */
+const turns: Readonly<Record<string, readonly string[]>> = {
+  follower: ["follower", "preCandidate"],
+  preCandidate: ["preCandidate", "candidate", "follower"],
+  candidate: ["candidate", "leader", "follower", "preCandidate"],
+  leader: ["leader", "follower"],
+};
+
+/**
+ * Watches every step and every message of a group and remembers what the replicas themselves may
+ * forget in a crash. The invariants are the paper's five (figure 3) and those that its proof and
+ * other implementations check (the TLA+ specifications of Raft, etcd and CCF). Each throws a
+ * Violation with its name.
+ */
+export class Invariants {
+  readonly elections: ElectionInvariants;
+  readonly logs: LogInvariants;
+  readonly commits: CommitInvariants;
+  readonly #matches: MatchInvariants;
+
+  /** @param replicas each with its newest life. */
+  constructor(replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>) {
+    this.elections = new ElectionInvariants(replicas);
+    this.logs = new LogInvariants(replicas);
+    this.commits = new CommitInvariants(replicas);
+    this.#matches = new MatchInvariants(replicas);
+  }
+
+  /** To be told of every message when it leaves. */
+  sent(message: Message): void {
+    this.elections.sent(message);
+    this.logs.sent(message);
+  }
+
+  /** To be told of every step when it is done. */
+  stepped(step: Step): void {
+    const { replica, before, input, output } = step;
+    const { id, raft } = replica;
+    this.logs.stepped(step);
+    this.commits.stepped(step);
+    if (raft.role === "leader") {
+      if (before.role !== "leader" || before.term !== raft.term) {
+        this.elections.leads(replica);
+        this.logs.leads(replica);
+        this.commits.leads(replica);
+      }
+      this.#matches.knows(replica);
+    }
+    // Alone, a replica may go through all roles in one step.
+    const mayTurn = raft.others.length === 0 || turns[before.role]!.includes(raft.role);
+    check(mayTurn, "state transitions", () => `${id} went from ${before.role} to ${raft.role}`);
+    const { wakeAtMs } = output;
+    check(wakeAtMs === null || wakeAtMs > input.nowMs, "wake", () => {
+      return `${id} wants to be woken at ${wakeAtMs}, it is ${input.nowMs}`;
+    });
+  }
+}

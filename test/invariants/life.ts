@@ -1,0 +1,48 @@
+import type { Input, Output } from "../../src/raft/io.ts";
+import type { LogReader } from "../../src/raft/log.ts";
+import type { Raft } from "../../src/raft/raft.ts";
+import type { HardState, LogIndex, NodeId, Role, Term } from "../../src/raft/types.ts";
+
+/** What a crash of everything would leave of a replica. */
+export interface Durable {
+  readonly hardState: HardState;
+  readonly log: LogReader;
+}
+
+/**
+ * A replica as the invariants see it. Each boot gives it a new `raft`, by which its lives are told
+ * apart: two of them may be at work at once, when the older is a zombie.
+ */
+export interface Life {
+  readonly id: NodeId;
+  readonly raft: Raft;
+  /** Shared by all lives of a replica. */
+  readonly durable: Durable;
+  /** Whether a newer life has taken the disk, so that this one can make nothing durable any more. */
+  readonly isReplaced: boolean;
+}
+
+/** What a core was before a step. */
+export interface Before {
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: NodeId | null;
+  readonly commitIndex: LogIndex;
+  readonly appliedIndex: LogIndex;
+}
+
+export const beforeStep = ({ role, term, leader, log, appliedIndex }: Raft): Before => ({
+  role,
+  term,
+  leader,
+  commitIndex: log.commitIndex,
+  appliedIndex,
+});
+
+/** One step of a core, as seen from outside. */
+export interface Step {
+  readonly replica: Life;
+  readonly input: Input;
+  readonly output: Output;
+  readonly before: Before;
+}

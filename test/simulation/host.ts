@@ -1,0 +1,200 @@
+import type { Random } from "../../src/raft/random.ts";
+import { MemoryDisk } from "../support/memory-storage.ts";
+import { SimulatedLife } from "./life.ts";
+import type { World } from "./world.ts";
+
+/** Where the lives of one replica follow each other: its disk, its alarm and its clock. */
+export class Host {
+  readonly id: string;
+  readonly world: World;
+  readonly disk: MemoryDisk;
+  readonly random: Random;
+  /** How far its clock is from the true time. */
+  skewMs = 0;
+  #stoppedClockMs: number | null = null;
+  #life: SimulatedLife | null = null;
+  #lives = 0;
+  #alarm: { readonly dueMs: number } | null = null;
+  /** Whether the last alarm was lost, and none has been set since. */
+  #isAlarmLost = false;
+  /** What waits for a machine that stands still; null when it does not. */
+  #paused: (() => void)[] | null = null;
+  /** Lives whose storage was made to fail, so that they must end themselves. */
+  readonly #broken = new WeakSet<SimulatedLife>();
+
+  constructor(world: World, id: string, random: Random) {
+    this.world = world;
+    this.id = id;
+    this.random = random;
+    this.disk = new MemoryDisk({
+      later: (work) => {
+        const { diskMs, slowDisk } = world.weather;
+        const factor = slowDisk > 0 && id === "2" ? 10 : 1;
+        world.agenda.after(random.between(0, factor * diskMs), () => this.whenRunning(work));
+      },
+    });
+  }
+
+  /** The life that a new event reaches: the current one, or a new one that starts with the event. */
+  get life(): SimulatedLife {
+    this.#life ??= this.#boot();
+    return this.#life;
+  }
+
+  /** The current life, if there is one. */
+  get current(): SimulatedLife | null {
+    return this.#life;
+  }
+
+  get wallMs(): number {
+    return this.#stoppedClockMs ?? this.world.agenda.nowMs + this.skewMs;
+  }
+
+  /**
+   * An event begins, and goes on when its body has been read: perhaps in what is a zombie by then.
+   *
+   * @param work is to call `done` when the event has been answered.
+   * @param lost is called when its life ends before that.
+   */
+  event(work: (life: SimulatedLife, done: () => void) => void, lost: () => void): void {
+    this.whenRunning(() => {
+      const { life } = this;
+      const done = life.waitFor(lost);
+      const { bodyMs } = this.world.weather;
+      const begin = (): void => {
+        if (!life.isAlive) return;
+        if (life.isReplaced) this.world.seen.saw("zombie takes the end of an event");
+        work(life, done);
+      };
+      if (bodyMs === 0) begin();
+      else this.world.agenda.after(this.random.between(0, bodyMs), () => this.whenRunning(begin));
+    });
+  }
+
+  /** Does something as soon as the machine does not stand still. */
+  whenRunning(work: () => void): void {
+    if (this.#paused === null) work();
+    else this.#paused.push(work);
+  }
+
+  /**
+   * Ends the current life. Of the turns that it had finished, the oldest `survivors` become durable.
+   * A zombie's code runs on for a while: it gets answers and promises, but no new events.
+   */
+  crash({ survivors, zombieMs }: { survivors: number; zombieMs: number }): void {
+    const life = this.#life;
+    if (life === null) return;
+    this.#life = null;
+    if (life.storage.pendingTurns > survivors) this.world.seen.saw("crash loses a write");
+    life.storage.crash(survivors);
+    if (zombieMs === 0) {
+      this.resume();
+      return life.end();
+    }
+    if (life.raft.role === "leader") this.world.seen.saw("zombie keeps an old leadership");
+    this.world.agenda.after(zombieMs, () => life.end());
+  }
+
+  /** Lets go of memory that nothing waits for. Returns whether there was any. */
+  evict(): boolean {
+    if (this.#life?.isIdle !== true) return false;
+    this.#life.end();
+    this.#life = null;
+    return true;
+  }
+
+  /** A life has ended itself. The next event starts another. */
+  ended(life: SimulatedLife, error: unknown): void {
+    if (this.#life === life) this.#life = null;
+    if (!this.#broken.has(life)) this.world.aborted(life, error);
+  }
+
+  /** Makes the current life's storage fail from its next wait on. */
+  breakStorage(): void {
+    if (this.#life === null) return;
+    this.#broken.add(this.#life);
+    this.#life.storage.fail(new Error("the disk is gone"));
+  }
+
+  /** Stands still for a while, and then finds all that came meanwhile. */
+  pause(ms: number): void {
+    if (this.#paused !== null) return;
+    const paused: (() => void)[] = [];
+    this.#paused = paused;
+    this.world.agenda.after(ms, () => this.#paused === paused && this.resume());
+  }
+
+  resume(): void {
+    const waiting = this.#paused ?? [];
+    this.#paused = null;
+    for (const work of waiting) this.world.agenda.after(0, () => this.whenRunning(work));
+  }
+
+  /** Goes on, by a clock that goes. */
+  recover(): void {
+    this.resume();
+    this.#stoppedClockMs = null;
+  }
+
+  /** An alarm that was to come late comes when it is due, and one that was lost comes now. */
+  mendAlarm(): void {
+    if (this.#alarm !== null) {
+      const { dueMs } = this.#alarm;
+      this.#ringIn(dueMs - this.world.agenda.nowMs, dueMs);
+    } else if (this.#isAlarmLost) {
+      this.#isAlarmLost = false;
+      this.life.ring();
+    }
+  }
+
+  /** The clock shows the same for a while. */
+  stopClock(ms: number): void {
+    this.#stoppedClockMs ??= this.wallMs;
+    this.world.agenda.after(ms, () => (this.#stoppedClockMs = null));
+  }
+
+  /** The one alarm. It is kept by others, and so survives crashes. */
+  setAlarm(wallMs: number): Promise<void> {
+    const { agenda, weather } = this.world;
+    const inMs = wallMs - (agenda.nowMs + this.skewMs);
+    const early = this.#chance(weather.earlyAlarms) ? this.random.between(0, 100) : 0;
+    // Alarms are late by much but rarely.
+    const usual = Math.min(weather.lateAlarmMs, 20);
+    const late = this.random.between(0, this.#chance(50) ? weather.lateAlarmMs : usual);
+    if (late > 1000) this.world.seen.saw("alarm very late");
+    this.#ringIn(inMs - early + late, agenda.nowMs + inMs);
+    return Promise.resolve();
+  }
+
+  #ringIn(ms: number, dueMs: number): void {
+    const alarm = { dueMs };
+    this.#alarm = alarm;
+    this.#isAlarmLost = false;
+    this.world.agenda.after(Math.max(1, ms), () => {
+      if (this.#alarm === alarm) this.#ring();
+    });
+  }
+
+  #ring(): void {
+    this.#alarm = null;
+    const { lostAlarms, doubledAlarms } = this.world.weather;
+    if (this.#chance(lostAlarms)) {
+      this.world.seen.saw("alarm lost");
+      this.#isAlarmLost = true;
+      return;
+    }
+    this.whenRunning(() => this.life.ring());
+    if (!this.#chance(doubledAlarms)) return;
+    this.world.seen.saw("alarm twice");
+    this.whenRunning(() => this.life.ring());
+  }
+
+  #boot(): SimulatedLife {
+    this.#lives++;
+    return this.world.booted(new SimulatedLife(this, this.#lives));
+  }
+
+  #chance(thousandths: number): boolean {
+    return this.random.between(0, 999) < thousandths;
+  }
+}

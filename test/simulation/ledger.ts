@@ -1,0 +1,201 @@
+import type { Command, CommandResult } from "../../src/kv/command.ts";
+import type { MachineState } from "../../src/kv/state-machine.ts";
+import type { RequestRecord } from "../../src/kv/request-window.ts";
+import type { KvTable } from "../../src/kv/table.ts";
+import type { ClientRequest, ClientResult } from "../../src/protocol/client.ts";
+import { fromBytes } from "../../src/protocol/codec.ts";
+import type { Entry } from "../../src/raft/types.ts";
+import { check } from "../invariants/check.ts";
+import type { Sightings } from "./sometimes.ts";
+
+/** A request of a client that is under way. */
+export interface Operation {
+  readonly request: ClientRequest;
+  /** The newest revision that anybody had been told of when it began. */
+  readonly floor: number;
+}
+
+/** A value that a key had from one revision on; null when it had none. */
+interface Version {
+  readonly revision: number;
+  readonly value: string | null;
+}
+
+/**
+ * Keeps what is committed, and holds against it what clients and replicas are told.
+ *
+ * It is a model of the store with an endless memory for request ids. Every effect has a revision of
+ * its own, so the order of all effects is known, and whether a history is linearizable shows at each
+ * answer: it must be true at some revision not older than what anybody knew when the request began.
+ */
+export class Ledger {
+  readonly #seen: Sightings;
+  readonly #results = new Map<string, CommandResult>();
+  readonly #keys = new Map<string, Version[]>();
+  /** The revision and the number of requests after each entry, from index 0. */
+  readonly #after: { readonly revision: number; readonly sequence: number }[] = [
+    { revision: 0, sequence: 0 },
+  ];
+  /** What replicas said the state machine's hash is after an entry. */
+  readonly #hashes = new Map<number, string>();
+  /** Writes of which a client was told that they have surely not happened, and never will. */
+  readonly #refused = new Set<string>();
+  #revision = 0;
+  /** The newest revision that anybody was told of. */
+  #known = 0;
+  answered = 0;
+
+  constructor(seen: Sightings) {
+    this.#seen = seen;
+  }
+
+  /** Takes in what has been committed since the last call. */
+  read(committed: readonly Entry[]): void {
+    for (let index = this.#after.length; index <= committed.length; index++) {
+      const { type, data } = committed[index - 1]!;
+      if (type === "command")
+        for (const command of fromBytes<Command[]>(data)) this.#apply(command);
+      this.#after.push({ revision: this.#revision, sequence: this.#results.size });
+    }
+  }
+
+  /** A replica has applied entries. All of them come to the same state, which is the model's. */
+  applied(id: string, { appliedIndex, revision, sequence, hash }: MachineState): void {
+    const model = this.#after[appliedIndex]!;
+    const isRight = model.revision === revision && model.sequence === sequence;
+    check(isRight, "state machine safety", () => {
+      return `${id} has revision ${revision} and sequence ${sequence} at ${appliedIndex}, not ${model.revision} and ${model.sequence}`;
+    });
+    const known = this.#hashes.get(appliedIndex);
+    if (known === undefined) this.#hashes.set(appliedIndex, hash);
+    check(known === undefined || known === hash, "state machine safety", () => {
+      return `${id} has hash ${hash} at ${appliedIndex}, where another has ${known}`;
+    });
+  }
+
+  /** A replica that has applied everything has the model's keys, and records of its requests. */
+  holds(id: string, table: KvTable, records: readonly RequestRecord[]): void {
+    for (const [key, versions] of this.#keys) {
+      const { value } = versions.at(-1)!;
+      const row = table.get(key);
+      const isRight = row === null ? value === null : text(row.value) === value;
+      check(isRight, "state machine safety", () => `${id} has another ${key} than ${value}`);
+    }
+    const newest = records.at(-1)?.sequence ?? 0;
+    check(newest === this.#results.size, "dedupe tables", () => {
+      return `${id} has records up to ${newest}, and ${this.#results.size} requests took effect`;
+    });
+    for (const { requestId, result } of records) {
+      const isRight = JSON.stringify(result) === JSON.stringify(this.#results.get(requestId));
+      check(isRight, "dedupe tables", () => `${id} has another outcome of ${requestId}`);
+    }
+  }
+
+  begin(request: ClientRequest): Operation {
+    return { request, floor: this.#known };
+  }
+
+  /** A client was told what happened, or what it asked for. */
+  tell({ request, floor }: Operation, result: ClientResult): void {
+    const [from, to] = this.#whereTrue(request, result);
+    const at = Math.max(from, floor);
+    check(at <= to, "linearizability", () => {
+      return `${describe(request)} was answered ${describeAnswer(result)}, true from revision ${from} to ${to}, but ${floor} was known before it began`;
+    });
+    this.#known = Math.max(this.#known, at);
+    this.answered++;
+  }
+
+  /** A client was told that nothing happened, nor will. */
+  refuse({ request }: Operation): void {
+    if (request.type === "get") return;
+    const happened = this.#results.has(request.requestId);
+    check(!happened, "refused means not applied", () => describe(request));
+    this.#refused.add(request.requestId);
+  }
+
+  #apply(command: Command): void {
+    const { requestId, key } = command;
+    if (this.#results.has(requestId)) {
+      this.#seen.saw("request repeated and recognised");
+      return;
+    }
+    check(!this.#refused.has(requestId), "refused means not applied", () => describe(command));
+    const versions = this.#versions(key);
+    const exists = versions.at(-1)!.value !== null;
+    if (command.type === "put") {
+      const revision = ++this.#revision;
+      this.#results.set(requestId, { type: "put", created: !exists, revision });
+      versions.push({ revision, value: text(command.value) });
+    } else {
+      if (exists) versions.push({ revision: ++this.#revision, value: null });
+      const { revision } = { revision: this.#revision };
+      this.#results.set(requestId, { type: "deleted", deleted: exists, revision });
+    }
+  }
+
+  /** The revisions at which an answer was true. */
+  #whereTrue(request: ClientRequest, result: ClientResult): [from: number, to: number] {
+    if (request.type !== "get") {
+      const expected = this.#results.get(request.requestId);
+      check(JSON.stringify(expected) === JSON.stringify(result), "acknowledged write", () => {
+        return `${describe(request)} was answered ${describeAnswer(result)}; what is committed says ${JSON.stringify(expected)}`;
+      });
+      const { revision } = expected as { revision: number };
+      return [revision, revision];
+    }
+    const versions = this.#versions(request.key);
+    if (result.type === "absent") {
+      const then = versions.findLast(({ revision }) => revision <= result.revision)!;
+      check(then.value === null && result.revision <= this.#revision, "true reads", () => {
+        return `${describe(request)} found nothing at ${result.revision}, where there was ${then.value}`;
+      });
+      return [result.revision, result.revision];
+    }
+    check(result.type === "value", "true reads", () => `${describe(request)}: ${result.type}`);
+    const found = result as ClientResult & { type: "value" };
+    const at = versions.findLastIndex(({ revision }) => revision === found.modRevision);
+    const isTrue = at !== -1 && versions[at]!.value === text(found.value!);
+    check(isTrue, "true reads", () => {
+      return `${describe(request)} was answered ${describeAnswer(found)}, which was never written`;
+    });
+    return [found.modRevision, (versions[at + 1]?.revision ?? Number.POSITIVE_INFINITY) - 1];
+  }
+
+  #versions(key: string): Version[] {
+    let versions = this.#keys.get(key);
+    if (versions === undefined) {
+      versions = [{ revision: 0, value: null }];
+      this.#keys.set(key, versions);
+    }
+    return versions;
+  }
+}
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** One request in a few words. */
+export const describe = (request: ClientRequest): string =>
+  request.type === "get"
+    ? `get ${request.key}`
+    : `${request.type} ${request.key} ${request.requestId}`;
+
+/** One answer in a few words. */
+export function describeAnswer(result: ClientResult): string {
+  switch (result.type) {
+    case "value":
+      return `revision ${result.modRevision}`;
+    case "absent":
+      return `nothing at revision ${result.revision}`;
+    case "put":
+      return `${result.created ? "created" : "put"} at revision ${result.revision}`;
+    case "deleted":
+      return `${result.deleted ? "deleted" : "nothing to delete"} at revision ${result.revision}`;
+    case "notLeader":
+      return `not leader, that is ${result.leader ?? "unknown"}`;
+    case "dropped":
+    case "unknown":
+    case "expired":
+      return result.type;
+  }
+}

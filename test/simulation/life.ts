@@ -1,0 +1,231 @@
+import {
+  type ClientBatchResult,
+  type ClientRequest,
+  type StatusResult,
+  clientProtocolVersion,
+} from "../../src/protocol/client.ts";
+import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
+import { defaultSizes } from "../../src/raft/config.ts";
+import type { Message } from "../../src/raft/messages.ts";
+import type { Raft } from "../../src/raft/raft.ts";
+import { maxRounds } from "../../src/raft/read-index.ts";
+import { answerBatch } from "../../src/replica/client-api.ts";
+import { MonotonicClock } from "../../src/replica/clock.ts";
+import { Driver } from "../../src/replica/driver.ts";
+import { AlarmWake } from "../../src/replica/wake.ts";
+import { type Durable, type Life, beforeStep } from "../invariants/life.ts";
+import type { MemoryStorage } from "../support/memory-storage.ts";
+import type { Host } from "./host.ts";
+
+/** Calls under way to one peer, as src/replica/replica.ts bounds them. */
+const maxCalls = defaultSizes.maxInflightMessages + maxRounds + 2;
+
+/**
+ * One life of a replica: from an event that found none to a crash, and beyond it as a zombie. It is
+ * what src/replica/replica.ts is in production: it turns events into calls of the driver.
+ */
+export class SimulatedLife implements Life {
+  readonly storage: MemoryStorage;
+  /** How many lives the replica has had, this one included. */
+  readonly number: number;
+  readonly driver: Driver;
+  readonly #host: Host;
+  readonly #wake: AlarmWake;
+  readonly #underWay = new Map<string, number>();
+  /** To be told when this life ends: callers whose call it has not answered. */
+  readonly #callers = new Set<() => void>();
+  #isAlive = true;
+
+  constructor(host: Host, number: number) {
+    const { world, id, disk } = host;
+    this.#host = host;
+    this.number = number;
+    this.storage = disk.open();
+    const clock = new MonotonicClock(() => host.wallMs);
+    this.#wake = new AlarmWake((wallMs) => this.#setAlarm(wallMs), clock);
+    this.driver = new Driver(
+      {
+        id,
+        voters: world.ids,
+        seed: host.random.between(1, 1_000_000),
+        ...world.timing,
+        ...world.sizes,
+      },
+      {
+        storage: this.storage,
+        peers: { send: (to, messages) => this.#send(to, messages) },
+        wake: this.#wake,
+        clock,
+        abort: (error) => {
+          host.ended(this, error);
+          this.end();
+        },
+      },
+    );
+    this.#watch();
+  }
+
+  get id(): string {
+    return this.#host.id;
+  }
+
+  get raft(): Raft {
+    return this.driver.raft;
+  }
+
+  get durable(): Durable {
+    return this.#host.disk.durable;
+  }
+
+  get isReplaced(): boolean {
+    return this.storage.isGone;
+  }
+
+  /** Whether its code still runs. */
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  /** Whether it waits for nothing: no disk, no answer, no client. */
+  get isIdle(): boolean {
+    const calls = [...this.#underWay.values()].reduce((sum, count) => sum + count, 0);
+    return this.storage.pendingTurns === 0 && calls === 0 && this.#callers.size === 0;
+  }
+
+  /** The replica's alarm rings. */
+  ring(): void {
+    this.#wake.rang(this.raft.wakeAtMs, this.#host.world.timing.heartbeatMs);
+    this.driver.checkTime();
+  }
+
+  /** Answers a peer's call. `back` is called when the gate lets the answer go. */
+  receive(from: string, messages: Uint8Array, back: (answer: Uint8Array) => void): void {
+    const answer = this.driver.receiveCall(from, fromBytes<Message[]>(messages));
+    this.#afterGate(answer, () => back(toBytes(answer)));
+  }
+
+  /** Answers a batch of an edge, as src/replica/replica.ts does. */
+  answer(requests: readonly ClientRequest[], back: (answer: ClientBatchResult) => void): void {
+    void answerBatch(this.driver, requests).then((results) => {
+      const { role, term } = this.raft;
+      const answer: ClientBatchResult = {
+        version: clientProtocolVersion,
+        results,
+        servedBy: { replica: this.id, region: "local", role, term },
+        sequence: this.driver.machine.state.sequence,
+      };
+      this.#afterGate([], () => back(answer));
+    });
+  }
+
+  poke(back: (status: StatusResult) => void): void {
+    const { role } = this.raft;
+    this.driver.checkTime();
+    if (role === "follower" && this.raft.role !== role) {
+      this.#host.world.seen.saw("election begun by a poke");
+    }
+    this.status(back);
+  }
+
+  status(back: (status: StatusResult) => void): void {
+    const { raft, driver } = this;
+    this.#wake.arm(raft.wakeAtMs);
+    const { world, id } = this.#host;
+    const { role, term, leader, log, appliedIndex } = raft;
+    const { revision, hash } = driver.machine.state;
+    const status: StatusResult = {
+      type: "status",
+      id,
+      region: "local",
+      role,
+      term,
+      leader,
+      revision,
+      stateHash: hash,
+      commitIndex: log.commitIndex,
+      lastApplied: appliedIndex,
+      lastLogIndex: log.last.index,
+      members: world.ids.map((member) => ({
+        id: member,
+        region: "local",
+      })),
+    };
+    this.#afterGate([], () => back(status));
+  }
+
+  /** Somebody waits for this life to do something. Returns how to stop waiting. */
+  waitFor(lost: () => void): () => void {
+    this.#callers.add(lost);
+    return () => this.#callers.delete(lost);
+  }
+
+  /** Its code runs no further, and whoever waits for it may find out. */
+  end(): void {
+    this.#isAlive = false;
+    this.storage.crash();
+    const callers = [...this.#callers];
+    this.#callers.clear();
+    for (const lost of callers) lost();
+  }
+
+  /** Sends what leaves now: it waits for what was written before, and for nothing after. */
+  #send(to: string, messages: readonly Message[]): void {
+    const { world, id } = this.#host;
+    const underWay = this.#underWay.get(to) ?? 0;
+    const unreachable = (): void => {
+      this.#host.whenRunning(() => this.#isAlive && this.driver.peerUnreachable(to));
+    };
+    if (underWay >= maxCalls) {
+      world.agenda.after(0, unreachable);
+      return;
+    }
+    this.#underWay.set(to, underWay + 1);
+    let isOver = false;
+    const end = (then: () => void): void => {
+      if (isOver || !this.#isAlive) return;
+      isOver = true;
+      timeout.isCalledOff = true;
+      this.#underWay.set(to, this.#underWay.get(to)! - 1);
+      then();
+    };
+    const timeout = world.agenda.after(world.timing.electionMaxMs, () => end(unreachable));
+    if (this.isReplaced) world.seen.saw("zombie still calls");
+    // As bytes, since on a real way nothing is shared.
+    const bytes = toBytes(messages);
+    this.#afterGate(messages, () => {
+      world.call(id, to, bytes, {
+        answered: (answer) =>
+          this.#host.whenRunning(() =>
+            end(() => this.driver.receiveAnswer(fromBytes<Message[]>(answer))),
+          ),
+        failed: () => end(unreachable),
+      });
+    });
+  }
+
+  /** To set the alarm is to write, which a zombie cannot. */
+  #setAlarm(wallMs: number): Promise<void> {
+    return this.isReplaced ? Promise.resolve() : this.#host.setAlarm(wallMs);
+  }
+
+  /** What leaves a replica waits at the output gate for all that was written before. */
+  #afterGate(messages: readonly Message[], leave: () => void): void {
+    void this.storage.gate().then(() => {
+      if (!this.#isAlive) return;
+      for (const message of messages) this.#host.world.sent(message);
+      leave();
+    });
+  }
+
+  /** The core tells nobody about its steps, so it is watched. */
+  #watch(): void {
+    const { raft } = this;
+    const step = raft.step.bind(raft);
+    raft.step = (input) => {
+      const before = beforeStep(raft);
+      const output = step(input);
+      this.#host.world.stepped({ replica: this, input, output, before });
+      return output;
+    };
+  }
+}

@@ -1,0 +1,140 @@
+import { describeRaft } from "../../src/raft/describe.ts";
+import { Violation, check } from "../invariants/check.ts";
+import type { BatchClient } from "./batch-client.ts";
+import type { SimulatedClient } from "./client.ts";
+import type { Host } from "./host.ts";
+import { calm } from "./weather.ts";
+import type { World } from "./world.ts";
+
+/** More than any request of a client takes, and many elections. */
+const patienceMs = 8000;
+/** The slowest link is no slower, and those who cannot agree have had their elections. */
+const settleMs = 3000;
+/** A group that has come to rest stays there. */
+const restMs = 2000;
+
+/**
+ * The kind time after a rough one: faults end, but perhaps for a minority that stays faulty for good.
+ * All others must soon agree on a leader, on the log and on the state; every request must end, a new
+ * one must succeed, and then nothing may happen any more but heartbeats.
+ *
+ * @throws Violation
+ */
+export async function recover(
+  world: World,
+  clients: readonly SimulatedClient[],
+  batchClients: readonly BatchClient[],
+): Promise<void> {
+  world.weather = { ...calm, smallSizes: world.weather.smallSizes };
+  world.links.heal();
+  for (const host of world.hosts.values()) host.recover();
+  const minority = drawMinority(world);
+  const core = world.ids.filter((id) => !minority.ids.has(id)).map((id) => world.host(id));
+  const everybody = [...clients, ...batchClients];
+  for (const client of everybody) client.finish();
+  const isOver = (): boolean => everybody.every(({ isDone }) => isDone);
+  await world.runUntil("every request has ended", isOver, patienceMs);
+  await verify(world, clients[0]!);
+  // Whom no request has reached since, an alarm does.
+  for (const host of world.hosts.values()) host.mendAlarm();
+  // What was still on its way has come by then.
+  await world.runFor(settleMs);
+  if (minority.isReached) return keepTerm(world);
+  try {
+    await world.runUntil("all agree", () => agree(core), patienceMs);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    throw new Violation(error.invariant, `${error.message}\n${describeAll(core)}`);
+  }
+  await rest(world, core);
+  world.judge(() => {
+    world.invariants.commits.quorumHoldsCommitted();
+    for (const { id, life } of core) {
+      const records = [...life.storage.requestRecords()];
+      world.ledger.holds(id, life.storage.table, records);
+    }
+  });
+  await world.runFor(1);
+}
+
+/** Who else has ways to replicas. */
+const outside = ["e1", "e2", "e3", "b1", "b2", "b3", "b4"];
+
+/** A minority that stays faulty for good. */
+interface Minority {
+  readonly ids: ReadonlySet<string>;
+  /**
+   * Whether some others still reach it, and it them. Then one of it may lead for good, and keep from
+   * agreeing whom it cannot reach; all else must be well.
+   */
+  readonly isReached: boolean;
+}
+
+/** In some runs a minority never recovers: dead, deaf, mute, or reached by some only. */
+function drawMinority(world: World): Minority {
+  const { ids, links, seen, trace } = world;
+  const random = world.random("minority");
+  const size = random.between(0, 2) === 0 ? random.between(0, (ids.length - 1) >> 1) : 0;
+  const faulty = new Set<string>();
+  while (faulty.size < size) faulty.add(ids[random.between(0, ids.length - 1)]!);
+  if (size === 0) return { ids: faulty, isReached: false };
+  const kind = (["dead", "deaf", "mute", "reached by some"] as const)[random.between(0, 3)]!;
+  const isReached = kind === "reached by some";
+  seen.saw("faulty minority in the end");
+  trace.note(() => `${[...faulty].join(" ")} ${kind} for good`);
+  for (const id of faulty) {
+    for (const other of isReached ? ids : [...ids, ...outside]) {
+      const [hears, speaks] = isReached
+        ? [random.between(0, 1) === 0, random.between(0, 1) === 0]
+        : [kind === "mute", kind === "deaf"];
+      if (!hears) links.cut(other, id);
+      if (!speaks) links.cut(id, other);
+    }
+  }
+  return { ids: faulty, isReached };
+}
+
+async function verify(world: World, client: SimulatedClient): Promise<void> {
+  let ended: Error | "well" | null = null;
+  client.verify().then(
+    () => (ended = "well"),
+    (error: unknown) => (ended = error as Error),
+  );
+  await world.runUntil("a new request has ended", () => ended !== null, 3 * patienceMs);
+  check(ended === "well", "liveness", () => (ended as unknown as Error).message);
+}
+
+function agree(core: readonly Host[]): boolean {
+  const states = core.map(({ life: { raft, driver } }) => {
+    const { term, leader, log, appliedIndex } = raft;
+    const { hash } = driver.machine.state;
+    return [term, leader, log.last.index, log.commitIndex, appliedIndex, hash].join(" ");
+  });
+  const leaders = core.filter(({ life }) => life.raft.role === "leader");
+  const { log, appliedIndex } = core[0]!.life.raft;
+  const isDone = log.commitIndex === log.last.index && appliedIndex === log.commitIndex;
+  return leaders.length === 1 && new Set(states).size === 1 && isDone;
+}
+
+/** Whoever leads stays the leader, though some cannot hear it. */
+async function keepTerm(world: World): Promise<void> {
+  const newest = (): number =>
+    Math.max(...[...world.hosts.values()].map(({ life }) => life.raft.term));
+  const before = newest();
+  await world.runFor(restMs);
+  check(newest() === before, "liveness", () => `the term goes on to rise, to ${newest()}`);
+}
+
+/** From here on there are heartbeats, and nothing else. */
+async function rest(world: World, core: readonly Host[]): Promise<void> {
+  const written = world.written(core);
+  const { term } = core[0]!.life.raft;
+  await world.runFor(restMs);
+  const isSame = core.every(({ life }) => life.raft.term === term);
+  check(isSame && agree(core), "liveness", () => `no rest:\n${describeAll(core)}`);
+  const more = world.written(core) - written;
+  check(more === 0, "liveness", () => `${more} writes by a group at rest`);
+}
+
+const describeAll = (hosts: readonly Host[]): string =>
+  hosts.map(({ life }) => describeRaft(life.raft)).join("\n");

@@ -1,0 +1,105 @@
+import { Random } from "../../src/raft/random.ts";
+import { Violation } from "../invariants/check.ts";
+import { BatchClient } from "./batch-client.ts";
+import { SimulatedClient } from "./client.ts";
+import { SimulatedEdge } from "./edge.ts";
+import { recover } from "./liveness.ts";
+import { Nemesis } from "./nemesis.ts";
+import { Trace } from "./trace.ts";
+import { type Fault, type Weather, drawWeather, without } from "./weather.ts";
+import { World } from "./world.ts";
+
+/** What a run is made of. All of it follows from the seed, but for what is said otherwise. */
+export interface Plan {
+  readonly seed: number;
+  readonly replicas: number;
+  readonly clients: number;
+  /** Clients that gather several requests in one call, and ask replicas without an edge. */
+  readonly batchClients: number;
+  readonly edges: number;
+  /** How long the faults last, in ms of the world's time. */
+  readonly ms: number;
+  readonly weather: Weather;
+}
+
+export interface Changes {
+  readonly replicas?: number;
+  readonly clients?: number;
+  readonly batchClients?: number;
+  readonly edges?: number;
+  readonly ms?: number;
+  /** Faults to leave out. */
+  readonly without?: readonly Fault[];
+}
+
+export interface Outcome {
+  readonly plan: Plan;
+  /** Null when every invariant held. */
+  readonly violation: Violation | null;
+  readonly events: number;
+  /** The world's time at the end. */
+  readonly ms: number;
+  /** Requests that ended with an answer that was found true. */
+  readonly answers: number;
+  /** How often each thing of sometimes.ts happened. */
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Draws what a seed stands for. */
+export function planOf(seed: number, changes: Changes = {}): Plan {
+  const random = new Random(seed);
+  const among = (...values: readonly number[]): number =>
+    values[random.between(0, values.length - 1)]!;
+  const drawn = {
+    replicas: among(1, 3, 3, 3, 3, 5, 5, 7),
+    clients: among(1, 2, 3, 4, 6, 12),
+    batchClients: among(0, 0, 1, 2, 4),
+    edges: random.between(1, 3),
+    ms: among(500, 1000, 2000, 4000),
+  };
+  const weather = without(drawWeather(random), changes.without ?? []);
+  const { without: _, ...given } = changes;
+  return { seed, ...drawn, ...given, weather };
+}
+
+/**
+ * Runs one world: a rough time in which nothing may go wrong for good, then a kind one, in which
+ * everything must come right. The same plan gives the same run, to the last event.
+ *
+ * @param write takes the trace, a line at a time.
+ * @throws only what is a mistake of the simulator itself.
+ */
+export async function run(plan: Plan, write?: (line: string) => void): Promise<Outcome> {
+  const trace = new Trace(write);
+  const world = new World(plan, trace);
+  const restore = world.virtual.install();
+  let violation: Violation | null = null;
+  try {
+    await live(world, plan);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    violation = error;
+    trace.note(() => error.message);
+  } finally {
+    restore();
+  }
+  const { agenda, ledger, seen } = world;
+  const { happened: events, nowMs: ms } = agenda;
+  return { plan, violation, events, ms, answers: ledger.answered, counts: seen.counts };
+}
+
+async function live(world: World, { clients, batchClients, edges, ms }: Plan): Promise<void> {
+  const allEdges = names("e", edges).map((name) => new SimulatedEdge(world, name));
+  const allClients = names("c", clients).map((name) => new SimulatedClient(world, name, allEdges));
+  const batches = names("b", batchClients).map((name) => new BatchClient(world, name));
+  for (const { life } of world.hosts.values()) life.poke(() => {});
+  // The founder need not wait for anybody's silence.
+  world.host(world.ids[0]!).life.driver.campaign();
+  for (const client of [...allClients, ...batches]) client.begin();
+  new Nemesis(world, allEdges, ms).begin();
+  await world.runFor(ms);
+  await recover(world, allClients, batches);
+}
+
+const names = (letter: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);

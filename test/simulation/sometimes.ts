@@ -1,0 +1,67 @@
+/**
+ * What a long run must have come across, or it has shown less than it seems to. Each is counted as
+ * often as it happens.
+ */
+const names = [
+  "leader elected",
+  "leader elected with writes open",
+  "leader steps down without a quorum",
+  "pre-vote refused",
+  "vote refused",
+  "log conflict",
+  "log cut",
+  "write under another leader's fate",
+  "proposal dropped",
+  "request repeated and recognised",
+  "read before the first own commit",
+  "read answered",
+  "follower redirects",
+  "write answered by a second attempt",
+  "edge gives up in doubt",
+  "edge refuses for sure",
+  "election begun by a poke",
+  "zombie still answers",
+  "zombie still calls",
+  "zombie keeps an old leadership",
+  "zombie takes the end of an event",
+  "read begun by a zombie leader",
+  "crash loses a write",
+  "crash of all",
+  "disk failure",
+  "eviction",
+  "pause",
+  "one-way cut",
+  "quorum cut off",
+  "clog",
+  "alarm lost",
+  "alarm very late",
+  "alarm twice",
+  "clock set back",
+  "message replayed late",
+  "edge crash",
+  "reply to client lost",
+  "faulty minority in the end",
+] as const;
+
+export type Sometimes = (typeof names)[number];
+
+/** How often each of them happened. */
+export class Sightings {
+  readonly #counts = new Map<Sometimes, number>(names.map((name) => [name, 0]));
+
+  saw(name: Sometimes, times = 1): void {
+    this.#counts.set(name, this.#counts.get(name)! + times);
+  }
+
+  add(counts: Readonly<Record<string, number>>): void {
+    for (const name of names) this.saw(name, counts[name] ?? 0);
+  }
+
+  get counts(): Record<string, number> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  get never(): Sometimes[] {
+    return names.filter((name) => this.#counts.get(name) === 0);
+  }
+}

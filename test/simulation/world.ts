@@ -1,0 +1,302 @@
+import { defaultSizes } from "../../src/raft/config.ts";
+import type { Message } from "../../src/raft/messages.ts";
+import { Random } from "../../src/raft/random.ts";
+import { toBytes } from "../../src/protocol/codec.ts";
+import { Violation, check } from "../invariants/check.ts";
+import { Invariants } from "../invariants/invariants.ts";
+import type { Step } from "../invariants/life.ts";
+import { Agenda } from "./agenda.ts";
+import { Host } from "./host.ts";
+import { Ledger } from "./ledger.ts";
+import type { SimulatedLife } from "./life.ts";
+import { type Cargo, Links } from "./links.ts";
+import { Sightings } from "./sometimes.ts";
+import { type Timing, drawTiming } from "./timing.ts";
+import type { Trace } from "./trace.ts";
+import { VirtualHost } from "./virtual-host.ts";
+import type { Plan } from "./run.ts";
+import type { Weather } from "./weather.ts";
+
+export type Sizes = { readonly [Name in keyof typeof defaultSizes]: number };
+
+/** What somebody hears of a call to a replica: one of the two, or nothing. */
+interface Hearing {
+  readonly answered: (answer: Uint8Array) => void;
+  readonly failed: () => void;
+}
+
+/**
+ * A group of replicas in a time of its own, with the ways to them. Everything is drawn from one
+ * seed, each concern from a stream of its own, so that leaving one out changes little of the others.
+ */
+export class World {
+  readonly seed: number;
+  readonly ids: readonly string[];
+  readonly agenda = new Agenda();
+  readonly seen = new Sightings();
+  readonly trace: Trace;
+  readonly links: Links;
+  readonly hosts: ReadonlyMap<string, Host>;
+  readonly invariants: Invariants;
+  readonly ledger = new Ledger(this.seen);
+  readonly virtual: VirtualHost;
+  /** The core's limits and timers, the same for all replicas. */
+  readonly sizes: Sizes;
+  readonly timing: Timing;
+  #weather: Weather;
+  readonly #calls: Random;
+  #violation: Error | null = null;
+  /** Steps that wrote, by replica. */
+  readonly #writes = new Map<string, number>();
+  /** Writes of clients that are under way. */
+  openWrites = 0;
+
+  constructor({ seed, replicas, weather }: Plan, trace: Trace) {
+    this.seed = seed;
+    this.#weather = weather;
+    this.trace = trace;
+    trace.follow(this.agenda);
+    this.ids = Array.from({ length: replicas }, (_, i) => String(i + 1));
+    this.#calls = this.random("calls");
+    this.sizes = weather.smallSizes > 0 ? drawSizes(this.random("sizes")) : defaultSizes;
+    this.timing = drawTiming(this.random("timing"));
+    this.virtual = new VirtualHost(this.agenda, this.random("edges"));
+    this.links = new Links(this.agenda, this.random("links"), this.seen, weather);
+    this.hosts = new Map(
+      this.ids.map((id) => [id, new Host(this, id, this.random(`replica ${id}`))]),
+    );
+    this.invariants = new Invariants(
+      new Map([...this.hosts].map(([id, { disk }]) => [id, { id, durable: disk.durable }])),
+    );
+  }
+
+  get weather(): Weather {
+    return this.#weather;
+  }
+
+  /** The faults of the weather come less, or not at all. What has happened is not undone. */
+  set weather(weather: Weather) {
+    this.#weather = weather;
+    this.links.weather = weather;
+  }
+
+  /** Random numbers for one concern, which do not depend on how many others draw. */
+  random(concern: string): Random {
+    let mixed = this.seed;
+    for (const char of concern) mixed = (Math.imul(mixed, 31) + char.charCodeAt(0)) | 0;
+    return new Random(mixed);
+  }
+
+  host(id: string): Host {
+    return this.hosts.get(id)!;
+  }
+
+  /** The current life that leads the newest term, if any does. */
+  get leader(): SimulatedLife | null {
+    let leader: SimulatedLife | null = null;
+    for (const { current } of this.hosts.values()) {
+      if (current?.raft.role !== "leader") continue;
+      if (leader === null || current.raft.term > leader.raft.term) leader = current;
+    }
+    return leader;
+  }
+
+  /** Runs for so many ms. Throws what was violated first. */
+  async runFor(ms: number): Promise<void> {
+    await this.agenda.runUntil(this.agenda.nowMs + ms, () => {
+      if (this.#violation !== null) throw this.#violation;
+    });
+  }
+
+  /** Runs until something holds. Violates liveness when that takes too long. */
+  async runUntil(what: string, condition: () => boolean, withinMs: number): Promise<void> {
+    const endMs = this.agenda.nowMs + withinMs;
+    while (!condition()) {
+      check(this.agenda.nowMs < endMs, "liveness", () => `after ${withinMs} ms still not: ${what}`);
+      await this.runFor(10);
+    }
+  }
+
+  /** How often these replicas have written. */
+  written(hosts: readonly Host[]): number {
+    return hosts.reduce((sum, { id }) => sum + (this.#writes.get(id) ?? 0), 0);
+  }
+
+  /** A call of one replica to another. */
+  call(from: string, to: string, messages: Uint8Array, hearing: Hearing): void {
+    const take = (life: SimulatedLife, back: (answer: Uint8Array) => void): void =>
+      life.receive(from, messages, back);
+    this.#exchange(from, to, "peer request", take, hearing);
+  }
+
+  /** A call of an edge to a replica. */
+  ask(
+    edge: string,
+    id: string,
+    {
+      take,
+      ...hearing
+    }: Hearing & { take: (life: SimulatedLife, back: (answer: unknown) => void) => void },
+  ): void {
+    const { seen } = this;
+    this.#exchange(
+      edge,
+      id,
+      "edge request",
+      (life, back) => {
+        take(life, (answer) => {
+          if (life.isReplaced) seen.saw("zombie still answers");
+          back(toBytes(answer));
+        });
+      },
+      hearing,
+    );
+  }
+
+  /** A life begins. It knows what was durable when the last one ended, and nothing else. */
+  booted(life: SimulatedLife): SimulatedLife {
+    const { raft, durable, number } = life;
+    const { hardState, log } = durable;
+    this.trace.note(() => `${life.id} boots, life ${number}`);
+    this.#guard(() => {
+      const isTrue =
+        raft.role === "follower" &&
+        raft.term === hardState.term &&
+        raft.vote === hardState.vote &&
+        raft.log.last.index === log.last.index &&
+        raft.log.last.term === log.last.term;
+      check(isTrue, "restart", () => `${life.id} does not boot with what is durable`);
+    });
+    return life;
+  }
+
+  /** A driver found its memory in doubt without having been given a reason to. */
+  aborted(life: SimulatedLife, error: unknown): void {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#violation ??= new Violation("no assertion fails", `${life.id} aborts: ${what}`);
+  }
+
+  /** A message leaves a replica. */
+  sent(message: Message): void {
+    this.#guard(() => this.invariants.sent(message));
+    if (message.type === "preVoteResponse" && !message.granted) this.seen.saw("pre-vote refused");
+    if (message.type === "requestVoteResponse" && !message.granted) this.seen.saw("vote refused");
+    if (message.type === "appendEntriesResponse" && message.result.type === "conflict") {
+      this.seen.saw("log conflict");
+    }
+  }
+
+  /** A core has done a step. */
+  stepped(step: Step): void {
+    this.trace.step(this.agenda.nowMs, step);
+    this.#guard(() => {
+      this.invariants.stepped(step);
+      this.ledger.read(this.invariants.commits.committed);
+      this.#upToDate(step);
+      if (step.input.type === "applied") {
+        const { driver } = step.replica as SimulatedLife;
+        this.ledger.applied(step.replica.id, driver.machine.state);
+      }
+    });
+    this.#count(step);
+  }
+
+  /** MoreUpToDate: whose log is at least as new as another's holds all that the other has committed. */
+  #upToDate({ replica, output, before }: Step): void {
+    const { log } = replica.raft;
+    if (output.persist === null && log.commitIndex === before.commitIndex) return;
+    if (replica.isReplaced) return;
+    for (const { current } of this.hosts.values()) {
+      if (current === null || current.raft === replica.raft) continue;
+      this.#holdsCommitted(current, replica as SimulatedLife);
+      this.#holdsCommitted(replica as SimulatedLife, current);
+    }
+  }
+
+  #holdsCommitted(newer: SimulatedLife, older: SimulatedLife): void {
+    const [a, b] = [newer.raft.log, older.raft.log];
+    const isNewer =
+      a.last.term > b.last.term || (a.last.term === b.last.term && a.last.index >= b.last.index);
+    if (!isNewer) return;
+    check(a.holds(b.idAt(b.commitIndex)), "more up to date", () => {
+      return `${newer.id} lacks ${b.commitIndex}, which ${older.id} has committed`;
+    });
+  }
+
+  #count({ replica, input, output, before }: Step): void {
+    const { seen } = this;
+    const { role, term } = replica.raft;
+    if (role === "leader" && before.role !== "leader") seen.saw("leader elected");
+    const isDeposed = before.role === "leader" && role !== "leader";
+    if (isDeposed && term === before.term) seen.saw("leader steps down without a quorum");
+    if (output.persist !== null && !replica.isReplaced) {
+      this.#writes.set(replica.id, (this.#writes.get(replica.id) ?? 0) + 1);
+    }
+    if ((output.persist?.truncateFrom ?? null) !== null) seen.saw("log cut");
+    for (const { reason } of output.failed) {
+      if (reason === "dropped") seen.saw("proposal dropped");
+      if (reason === "unknown") seen.saw("write under another leader's fate");
+    }
+    if (role === "leader" && before.role !== "leader" && this.openWrites > 0) {
+      seen.saw("leader elected with writes open");
+    }
+    if (input.type === "read" && role === "leader") {
+      const { log } = replica.raft;
+      if (log.termAt(log.commitIndex) !== term) seen.saw("read before the first own commit");
+      if (replica.isReplaced) seen.saw("read begun by a zombie leader");
+    }
+  }
+
+  #exchange(
+    from: string,
+    to: string,
+    cargo: Cargo,
+    take: (life: SimulatedLife, back: (answer: Uint8Array) => void) => void,
+    { answered, failed }: Hearing,
+  ): void {
+    const fail = (): void => void this.agenda.after(1, failed);
+    if (this.#chance(this.weather.refusedCalls)) return fail();
+    this.links.carry(from, to, cargo, () => {
+      this.host(to).event(
+        (life, done) => {
+          take(life, (answer) => {
+            done();
+            this.links.carry(to, from, "answer", () => answered(answer));
+          });
+        },
+        // A caller may find out that whom it called is gone, or may not.
+        () => this.#chance(500) && fail(),
+      );
+    });
+  }
+
+  /** What a check finds must not be caught by whoever was just at work. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#violation ??= error as Error;
+    }
+  }
+
+  /** The same for what a client is told. */
+  judge(work: () => void): void {
+    this.#guard(work);
+  }
+
+  #chance(thousandths: number): boolean {
+    return this.#calls.between(0, 999) < thousandths;
+  }
+}
+
+/** Limits that a few small entries reach. */
+function drawSizes(random: Random): Sizes {
+  return {
+    maxMessageBytes: random.between(1, 400),
+    maxInflightMessages: random.between(1, 4),
+    maxInflightBytes: random.between(1, 800),
+    maxUncommittedBytes: random.between(1, 1000),
+    maxApplyBytes: random.between(1, 300),
+    logCacheBytes: random.between(1, 300),
+  };
+}
