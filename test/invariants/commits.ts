@@ -47,6 +47,21 @@ export class CommitInvariants {
     }
   }
 
+  /**
+   * A log whose last entry is of a newer term than that in which something was committed holds it. (To
+   * compare just the ends of two logs is not enough: a follower that catches up in pieces may
+   * know more to be committed than its last term tells.)
+   */
+  isUpToDate({ id, raft: { log } }: Life): void {
+    const entry = this.#committed.findLast((_, i) => this.#committedIn[i]! < log.last.term);
+    const isHeld = entry === undefined || entry.index <= log.base.index || log.holds(entry);
+    check(
+      isHeld,
+      "more up to date",
+      () => `${id} ends in t${log.last.term}, lacks ${describeId(entry!)}`,
+    );
+  }
+
   /** QuorumLog: each committed entry is durable on a majority, now and ever after. */
   quorumHoldsCommitted(): void {
     for (const entry of this.#committed) this.#isOnQuorum(entry);

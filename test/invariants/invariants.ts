@@ -3,9 +3,11 @@ import type { NodeId } from "../../src/raft/types.ts";
 import { check } from "./check.ts";
 import { CommitInvariants } from "./commits.ts";
 import { ElectionInvariants } from "./elections.ts";
+import { Following } from "./following.ts";
 import type { Life, Step } from "./life.ts";
 import { LogInvariants } from "./logs.ts";
 import { MatchInvariants } from "./matches.ts";
+import { ReadInvariants } from "./reads.ts";
 
 /** What a role may turn into within one step. */
 const turns: Readonly<Record<string, readonly string[]>> = {
@@ -25,6 +27,8 @@ export class Invariants {
   readonly elections: ElectionInvariants;
   readonly logs: LogInvariants;
   readonly commits: CommitInvariants;
+  readonly following = new Following();
+  readonly #reads: ReadInvariants;
   readonly #matches: MatchInvariants;
 
   /** @param replicas each with its newest life. */
@@ -32,11 +36,13 @@ export class Invariants {
     this.elections = new ElectionInvariants(replicas);
     this.logs = new LogInvariants(replicas);
     this.commits = new CommitInvariants(replicas);
+    this.#reads = new ReadInvariants(this.commits, this.following);
     this.#matches = new MatchInvariants(replicas);
   }
 
   /** To be told of every message when it leaves. */
   sent(message: Message): void {
+    this.following.sent(message);
     this.elections.sent(message);
     this.logs.sent(message);
   }
@@ -47,6 +53,8 @@ export class Invariants {
     const { id, raft } = replica;
     this.logs.stepped(step);
     this.commits.stepped(step);
+    this.following.stepped(step);
+    this.#reads.stepped(step);
     if (raft.role === "leader") {
       if (before.role !== "leader" || before.term !== raft.term) {
         this.elections.leads(replica);

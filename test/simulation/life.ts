@@ -4,7 +4,6 @@ import {
   type StatusResult,
   clientProtocolVersion,
 } from "../../src/protocol/client.ts";
-import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { defaultSizes } from "../../src/raft/config.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import type { Raft } from "../../src/raft/raft.ts";
@@ -99,9 +98,13 @@ export class SimulatedLife implements Life {
   }
 
   /** Answers a peer's call. `back` is called when the gate lets the answer go. */
-  receive(from: string, messages: Uint8Array, back: (answer: Uint8Array) => void): void {
-    const answer = this.driver.receiveCall(from, fromBytes<Message[]>(messages));
-    this.#afterGate(answer, () => back(toBytes(answer)));
+  receive(
+    from: string,
+    messages: readonly Message[],
+    back: (answer: readonly Message[]) => void,
+  ): void {
+    const answer = this.driver.receiveCall(from, messages);
+    this.#afterGate(answer, () => back(answer));
   }
 
   /** Answers a batch of an edge, as src/replica/replica.ts does. */
@@ -190,14 +193,10 @@ export class SimulatedLife implements Life {
     };
     const timeout = world.agenda.after(world.timing.electionMaxMs, () => end(unreachable));
     if (this.isReplaced) world.seen.saw("zombie still calls");
-    // As bytes, since on a real way nothing is shared.
-    const bytes = toBytes(messages);
     this.#afterGate(messages, () => {
-      world.call(id, to, bytes, {
+      world.call(id, to, messages, {
         answered: (answer) =>
-          this.#host.whenRunning(() =>
-            end(() => this.driver.receiveAnswer(fromBytes<Message[]>(answer))),
-          ),
+          this.#host.whenRunning(() => end(() => this.driver.receiveAnswer(answer))),
         failed: () => end(unreachable),
       });
     });

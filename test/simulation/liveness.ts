@@ -29,12 +29,15 @@ export async function recover(
   world.links.heal();
   for (const host of world.hosts.values()) host.recover();
   const minority = drawMinority(world);
+  if (!minority.isReached) cut(world, minority);
   const core = world.ids.filter((id) => !minority.ids.has(id)).map((id) => world.host(id));
   const everybody = [...clients, ...batchClients];
   for (const client of everybody) client.finish();
   const isOver = (): boolean => everybody.every(({ isDone }) => isDone);
   await world.runUntil("every request has ended", isOver, patienceMs);
   await verify(world, clients[0]!);
+  // Only now, so that its log is as good as any, and it could win if others let it.
+  if (minority.isReached) cut(world, minority);
   // Whom no request has reached since, an alarm does.
   for (const host of world.hosts.values()) host.mendAlarm();
   // What was still on its way has come by then.
@@ -60,9 +63,10 @@ export async function recover(
 /** Who else has ways to replicas. */
 const outside = ["e1", "e2", "e3", "b1", "b2", "b3", "b4"];
 
-/** A minority that stays faulty for good. */
+/** Who stays faulty for good, and how. */
 interface Minority {
   readonly ids: ReadonlySet<string>;
+  readonly kind: "dead" | "deaf" | "mute" | "reached by some";
   /**
    * Whether some others still reach it, and it them. Then one of it may lead for good, and keep from
    * agreeing whom it cannot reach; all else must be well.
@@ -70,18 +74,22 @@ interface Minority {
   readonly isReached: boolean;
 }
 
-/** In some runs a minority never recovers: dead, deaf, mute, or reached by some only. */
+/** In some runs a minority never recovers. */
 function drawMinority(world: World): Minority {
-  const { ids, links, seen, trace } = world;
+  const { ids, seen } = world;
   const random = world.random("minority");
   const size = random.between(0, 2) === 0 ? random.between(0, (ids.length - 1) >> 1) : 0;
   const faulty = new Set<string>();
   while (faulty.size < size) faulty.add(ids[random.between(0, ids.length - 1)]!);
-  if (size === 0) return { ids: faulty, isReached: false };
+  if (size > 0) seen.saw("faulty minority in the end");
   const kind = (["dead", "deaf", "mute", "reached by some"] as const)[random.between(0, 3)]!;
-  const isReached = kind === "reached by some";
-  seen.saw("faulty minority in the end");
-  trace.note(() => `${[...faulty].join(" ")} ${kind} for good`);
+  return { ids: faulty, kind, isReached: size > 0 && kind === "reached by some" };
+}
+
+function cut(world: World, { ids: faulty, kind, isReached }: Minority): void {
+  const { ids, links, trace } = world;
+  const random = world.random("minority's links");
+  if (faulty.size > 0) trace.note(() => `${[...faulty].join(" ")} ${kind} for good`);
   for (const id of faulty) {
     for (const other of isReached ? ids : [...ids, ...outside]) {
       const [hears, speaks] = isReached
@@ -91,7 +99,6 @@ function drawMinority(world: World): Minority {
       if (!speaks) links.cut(id, other);
     }
   }
-  return { ids: faulty, isReached };
 }
 
 async function verify(world: World, client: SimulatedClient): Promise<void> {

@@ -11,7 +11,6 @@ import { type NodeId, asIndex } from "../../src/raft/types.ts";
 import { Cluster } from "./cluster.ts";
 import { check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
-import { Following } from "./following.ts";
 import { Requests, dataOf } from "./requests.ts";
 import type { StepRecord, TestReplica } from "./test-replica.ts";
 
@@ -30,7 +29,6 @@ export class RandomWalk {
   readonly #random: Random;
   readonly #cluster: Cluster;
   readonly #invariants: Invariants;
-  readonly #following = new Following();
   readonly #requests: Requests;
   /** Copies of messages that come again when everybody has forgotten them. */
   readonly #kept: Message[] = [];
@@ -44,11 +42,10 @@ export class RandomWalk {
     const ids = Array.from({ length: size }, (_, i) => `n${i + 1}`);
     this.#cluster = new Cluster(ids, this.#settings(), (step) => this.#observe(step));
     this.#invariants = new Invariants(this.#cluster.replicas);
-    this.#requests = new Requests(this.#invariants, this.#following);
+    this.#requests = new Requests(this.#invariants);
     const { network } = this.#cluster;
     const send = network.send.bind(network);
     network.send = (message) => {
-      this.#following.sent(message);
       this.#invariants.sent(message);
       send(message);
     };
@@ -281,7 +278,6 @@ export class RandomWalk {
     this.#trace.push(step);
     if (this.#trace.length > traceLength) this.#trace.shift();
     this.#invariants.stepped(step);
-    this.#following.stepped(step);
     this.#requests.stepped(step);
   }
 

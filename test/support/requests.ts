@@ -1,23 +1,17 @@
 import type { RequestId } from "../../src/raft/io.ts";
-import { majority } from "../../src/raft/quorum.ts";
-import type { LogIndex, NodeId } from "../../src/raft/types.ts";
+import type { NodeId } from "../../src/raft/types.ts";
 import { check } from "../invariants/check.ts";
 import type { Invariants } from "../invariants/invariants.ts";
-import type { Following } from "./following.ts";
 import type { StepRecord, TestReplica } from "./test-replica.ts";
 
 interface Open {
   readonly type: "proposal" | "read";
   readonly node: NodeId;
-  /** How much was committed anywhere when the request was made, and when that was. */
-  readonly floor: number;
-  readonly moment: number;
 }
 
 /** Watches that every proposal and every read ends, once, and as the truth is. */
 export class Requests {
   readonly #invariants: Invariants;
-  readonly #following: Following;
   readonly #open = new Map<RequestId, Open>();
   /** Proposals that were said to have had no effect. */
   readonly #void = new Set<RequestId>();
@@ -26,9 +20,8 @@ export class Requests {
   #checked = 0;
   #lastId = 0;
 
-  constructor(invariants: Invariants, following: Following) {
+  constructor(invariants: Invariants) {
     this.#invariants = invariants;
-    this.#following = following;
   }
 
   get open(): readonly RequestId[] {
@@ -37,13 +30,7 @@ export class Requests {
 
   make(type: Open["type"], { id }: TestReplica): RequestId {
     this.#lastId++;
-    const { commits } = this.#invariants;
-    this.#open.set(this.#lastId, {
-      type,
-      node: id,
-      floor: commits.committed.length,
-      moment: this.#following.now,
-    });
+    this.#open.set(this.#lastId, { type, node: id });
     return this.#lastId;
   }
 
@@ -54,9 +41,7 @@ export class Requests {
       const isIt = entry !== undefined && idIn(entry.data) === id;
       check(isIt, "done", () => `#${id} ended as done at ${index}, which is not its entry`);
     }
-    for (const { id, index } of output.reads) {
-      this.#isLinearizable(id, index, this.#end(id, "read", replica), replica);
-    }
+    for (const { id } of output.reads) this.#end(id, "read", replica);
     for (const { id, reason } of output.failed) {
       this.#end(id, null, replica);
       if (reason !== "unknown") this.#void.add(id);
@@ -87,36 +72,12 @@ export class Requests {
     check(isHonest, "failed means failed", () => `#${id} failed and committed`);
   }
 
-  #isLinearizable(
-    id: RequestId,
-    index: LogIndex,
-    { floor, moment }: Open,
-    replica: TestReplica,
-  ): void {
-    const { log } = replica.raft;
-    const says = (what: string) => (): string => `#${id} is read at ${index}, but ${what}`;
-    check(index >= floor, "linearizable reads", says(`${floor} was committed before`));
-    check(
-      index <= log.commitIndex,
-      "linearizable reads",
-      says(`only ${log.commitIndex} is committed`),
-    );
-    const followers = this.#following.countSince(replica, moment);
-    const isConfirmed = followers >= majority(replica.config.voters.length);
-    check(
-      isConfirmed,
-      "linearizable reads",
-      says(`only ${followers} have followed since it began`),
-    );
-  }
-
-  #end(id: RequestId, type: Open["type"] | null, replica: TestReplica): Open {
+  #end(id: RequestId, type: Open["type"] | null, replica: TestReplica): void {
     const open = this.#open.get(id);
     const isRight =
       open !== undefined && open.node === replica.id && (type ?? open.type) === open.type;
     check(isRight, "ends once", () => `#${id} ended again, or not where or as what it began`);
     this.#open.delete(id);
-    return open!;
   }
 }
 

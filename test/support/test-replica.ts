@@ -198,12 +198,12 @@ export class TestReplica implements Life {
     const timed: Input = { ...input, nowMs: this.#surroundings.nowMs() };
     const output = raft.step(timed);
     if (!this.isQuiet) this.#lines.push(...describeOutput(output));
+    this.#surroundings.observe({ replica: this, input: timed, output, before, automatic });
     for (const each of output.sendNow) this.#surroundings.send(each);
     if (output.persist !== null) this.storage.persist(output.persist);
     const batch = this.storage.writtenBatch;
     this.#held.push(...output.sendAfterPersist.map((each) => ({ batch, message: each })));
     if (output.apply.length > 0) this.#applying = output.apply;
-    this.#surroundings.observe({ replica: this, input: timed, output, before, automatic });
     this.#carryOn();
   }
 

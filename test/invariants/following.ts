@@ -1,6 +1,6 @@
 import type { Message } from "../../src/raft/messages.ts";
 import type { NodeId } from "../../src/raft/types.ts";
-import type { StepRecord, TestReplica } from "./test-replica.ts";
+import type { Life, Step } from "./life.ts";
 
 /** Knows who has followed which leader since when, which is what a linearizable read rests on. */
 export class Following {
@@ -20,7 +20,12 @@ export class Following {
     this.#sentAt.set(message, this.#now);
   }
 
-  stepped({ replica: { id, raft }, input }: StepRecord): void {
+  /** A message has gone its way as bytes, and has become another object. */
+  arrives(copy: Message, sent: Message): void {
+    this.#sentAt.set(copy, this.#sentAt.get(sent) ?? 0);
+  }
+
+  stepped({ replica: { id, raft }, input }: Step): void {
     if (input.type !== "receive" || input.message.type !== "appendEntriesRequest") return;
     if (input.message.term !== raft.term) return;
     const key = `${id} ${raft.term}`;
@@ -29,8 +34,8 @@ export class Following {
   }
 
   /** How many, itself included, have followed this leader by a message it sent after `moment`. */
-  countSince({ id, raft, config }: TestReplica, moment: number): number {
+  countSince({ id, raft }: Life, moment: number): number {
     const heard = (node: NodeId): number => this.#heard.get(`${node} ${raft.term}`) ?? 0;
-    return config.voters.filter((node) => node === id || heard(node) > moment).length;
+    return raft.config.voters.filter((node) => node === id || heard(node) > moment).length;
   }
 }

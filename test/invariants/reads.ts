@@ -1,0 +1,63 @@
+import type { RequestId } from "../../src/raft/io.ts";
+import { majority } from "../../src/raft/quorum.ts";
+import type { Raft } from "../../src/raft/raft.ts";
+import { check } from "./check.ts";
+import type { CommitInvariants } from "./commits.ts";
+import type { Following } from "./following.ts";
+import type { Life, Step } from "./life.ts";
+
+interface Open {
+  /** How much was committed anywhere when the read began, and when that was. */
+  readonly floor: number;
+  readonly moment: number;
+}
+
+/** What must hold of reads that a core calls safe. */
+export class ReadInvariants {
+  readonly #commits: CommitInvariants;
+  readonly #following: Following;
+  readonly #open = new WeakMap<Raft, Map<RequestId, Open>>();
+
+  constructor(commits: CommitInvariants, following: Following) {
+    this.#commits = commits;
+    this.#following = following;
+  }
+
+  stepped({ replica, input, output }: Step): void {
+    const open = this.#openAt(replica);
+    if (input.type === "read") {
+      const floor = this.#commits.committed.length;
+      open.set(input.id, { floor, moment: this.#following.now });
+    }
+    for (const { id, index } of output.reads) {
+      this.#isSafe(id, index, open.get(id)!, replica);
+      open.delete(id);
+    }
+    for (const { id } of output.failed) open.delete(id);
+  }
+
+  /**
+   * A read is at least as new as all that was committed before it began, and a quorum has followed
+   * the leader since then (thesis, 6.4).
+   */
+  #isSafe(id: RequestId, index: number, { floor, moment }: Open, replica: Life): void {
+    const { log, term, config } = replica.raft;
+    const isSafe = (ok: boolean, what: string): void =>
+      check(ok, "linearizable reads", () => `${replica.id} reads #${id} at ${index}: ${what}`);
+    isSafe(index >= floor, `${floor} was committed before`);
+    isSafe(index <= log.commitIndex, `only ${log.commitIndex} is committed`);
+    isSafe(log.termAt(log.commitIndex) === term, "nothing of its own term is committed");
+    const followers = this.#following.countSince(replica, moment);
+    const isConfirmed = followers >= majority(config.voters.length);
+    isSafe(isConfirmed, `only ${followers} have followed since it began`);
+  }
+
+  #openAt({ raft }: Life): Map<RequestId, Open> {
+    let open = this.#open.get(raft);
+    if (open === undefined) {
+      open = new Map();
+      this.#open.set(raft, open);
+    }
+    return open;
+  }
+}
