@@ -70,9 +70,9 @@ export class SimulatedEdge {
       } as unknown as DurableObjectNamespace,
       REPLICAS: String(ids.length % 2 === 0 ? ids.length + 1 : ids.length),
       REGIONS: "local",
-      HEARTBEAT_MS: String(timing.heartbeatMs),
-      ELECTION_MIN_MS: String(timing.electionMinMs),
-      ELECTION_MAX_MS: String(timing.electionMaxMs),
+      HEARTBEAT_MS: String(timing.core.heartbeatMs),
+      ELECTION_MIN_MS: String(timing.core.electionMinMs),
+      ELECTION_MAX_MS: String(timing.core.electionMaxMs),
     };
   }
 

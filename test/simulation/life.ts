@@ -47,7 +47,7 @@ export class SimulatedLife implements Life {
         id,
         voters: world.ids,
         seed: host.random.between(1, 1_000_000),
-        ...world.timing,
+        ...world.timing.core,
         ...world.sizes,
       },
       {
@@ -93,7 +93,7 @@ export class SimulatedLife implements Life {
 
   /** The replica's alarm rings. */
   ring(): void {
-    this.#wake.rang(this.raft.wakeAtMs, this.#host.world.timing.heartbeatMs);
+    this.#wake.rang(this.raft.wakeAtMs, this.#host.world.timing.core.heartbeatMs);
     this.driver.checkTime();
   }
 
@@ -191,7 +191,7 @@ export class SimulatedLife implements Life {
       this.#underWay.set(to, this.#underWay.get(to)! - 1);
       then();
     };
-    const timeout = world.agenda.after(world.timing.electionMaxMs, () => end(unreachable));
+    const timeout = world.agenda.after(world.timing.callMs, () => end(unreachable));
     if (this.isReplaced) world.seen.saw("zombie still calls");
     this.#afterGate(messages, () => {
       world.call(id, to, messages, {

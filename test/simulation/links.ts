@@ -78,11 +78,12 @@ export class Links {
   }
 
   #delayMs(from: string, to: string): number {
-    const { delayMs, slowLinks } = this.weather;
+    const { delayMs, slowLinks, lateMessages } = this.weather;
     const link = name(from, to);
     if (!this.#slow.has(link)) this.#slow.set(link, this.#chance(slowLinks));
     const factor = slowLinks > 0 && this.#slow.get(link)! ? 10 : 1;
-    return this.#random.between(0, factor * delayMs);
+    const lateMs = this.#chance(lateMessages) ? this.#random.between(0, 1500) : 0;
+    return lateMs + this.#random.between(0, factor * delayMs);
   }
 
   #chance(thousandths: number): boolean {

@@ -36,19 +36,12 @@ export async function recover(
   const isOver = (): boolean => everybody.every(({ isDone }) => isDone);
   await world.runUntil("every request has ended", isOver, patienceMs);
   await verify(world, clients[0]!);
-  // Only now, so that its log is as good as any, and it could win if others let it.
-  if (minority.isReached) cut(world, minority);
   // Whom no request has reached since, an alarm does.
   for (const host of world.hosts.values()) host.mendAlarm();
   // What was still on its way has come by then.
   await world.runFor(settleMs);
-  if (minority.isReached) return keepTerm(world);
-  try {
-    await world.runUntil("all agree", () => agree(core), patienceMs);
-  } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    throw new Violation(error.invariant, `${error.message}\n${describeAll(core)}`);
-  }
+  await agreeAll(world, minority.isReached ? [...world.hosts.values()] : core);
+  if (minority.isReached) return keepLeader(world, minority);
   await rest(world, core);
   world.judge(() => {
     world.invariants.commits.quorumHoldsCommitted();
@@ -87,16 +80,19 @@ function drawMinority(world: World): Minority {
 }
 
 function cut(world: World, { ids: faulty, kind, isReached }: Minority): void {
-  const { ids, links, trace } = world;
+  const { ids, links, trace, leader } = world;
   const random = world.random("minority's links");
+  const isHalf = (): boolean => random.between(0, 1) === 0;
+  // Whoever hears all but the leader must not be helped to replace it.
+  const lost = isReached && isHalf() ? leader?.id : undefined;
   if (faulty.size > 0) trace.note(() => `${[...faulty].join(" ")} ${kind} for good`);
   for (const id of faulty) {
     for (const other of isReached ? ids : [...ids, ...outside]) {
-      const [hears, speaks] = isReached
-        ? [random.between(0, 1) === 0, random.between(0, 1) === 0]
-        : [kind === "mute", kind === "deaf"];
-      if (!hears) links.cut(other, id);
-      if (!speaks) links.cut(id, other);
+      const [hears, speaks] = isReached ? [isHalf(), isHalf()] : [kind === "mute", kind === "deaf"];
+      const isJoined = lost !== undefined && other !== lost;
+      const isCutOff = other === lost;
+      if (isCutOff || !(hears || isJoined)) links.cut(other, id);
+      if (isCutOff || !(speaks || isJoined)) links.cut(id, other);
     }
   }
 }
@@ -123,10 +119,26 @@ function agree(core: readonly Host[]): boolean {
   return leaders.length === 1 && new Set(states).size === 1 && isDone;
 }
 
-/** Whoever leads stays the leader, though some cannot hear it. */
-async function keepTerm(world: World): Promise<void> {
+async function agreeAll(world: World, hosts: readonly Host[]): Promise<void> {
+  try {
+    await world.runUntil("all agree", () => agree(hosts), patienceMs);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    throw new Violation(error.invariant, `${error.message}\n${describeAll(hosts)}`);
+  }
+}
+
+/**
+ * A minority loses some of its links, at a time when its logs are as good as any. A leader outside of
+ * it stays the leader, whoever cannot hear it any more (thesis, 4.2.3); one of its own may have to go,
+ * but the next one stays.
+ */
+async function keepLeader(world: World, minority: Minority): Promise<void> {
   const newest = (): number =>
     Math.max(...[...world.hosts.values()].map(({ life }) => life.raft.term));
+  const mayFall = minority.ids.has(world.leader!.id);
+  cut(world, minority);
+  if (mayFall) await world.runFor(settleMs);
   const before = newest();
   await world.runFor(restMs);
   check(newest() === before, "liveness", () => `the term goes on to rise, to ${newest()}`);

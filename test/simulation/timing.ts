@@ -2,15 +2,21 @@ import type { RaftConfig } from "../../src/raft/config.ts";
 import type { Random } from "../../src/raft/random.ts";
 
 /** The timers of simulated replicas, in ms. */
-export type Timing = Pick<RaftConfig, "heartbeatMs" | "electionMinMs" | "electionMaxMs">;
+export interface Timing {
+  readonly core: Pick<RaftConfig, "heartbeatMs" | "electionMinMs" | "electionMaxMs">;
+  /** How long a replica waits for the answer to a call. */
+  readonly callMs: number;
+}
 
 /**
- * Those of a local cluster, or wider apart: a call may take as long as the longest election timeout,
- * so with a short one beside it an answer can be older than a reign.
+ * Those of a local cluster, or wider apart, and calls that may take longer than an election, so that
+ * an answer can be older than a reign.
  */
 export function drawTiming(random: Random): Timing {
   const among = (...values: readonly number[]): number =>
     values[random.between(0, values.length - 1)]!;
   const electionMinMs = among(100, 150, 150, 300);
-  return { heartbeatMs: 50, electionMinMs, electionMaxMs: electionMinMs + among(50, 150, 800) };
+  const electionMaxMs = electionMinMs + among(50, 150, 800);
+  const core = { heartbeatMs: 50, electionMinMs, electionMaxMs };
+  return { core, callMs: among(electionMaxMs, electionMaxMs, 1500) };
 }

@@ -18,6 +18,8 @@ const faults = {
   /** On the way, and ten times as long on some links. */
   delayMs: [6, 150],
   slowLinks: [50, 500],
+  /** A call or an answer that takes a second or so where others take no time. */
+  lateMessages: [1, 300],
   /** Links that lose everything, and links that hold everything back for a while. */
   cutEveryMs: [2000, 50],
   clogEveryMs: [3000, 100],
