@@ -1,0 +1,218 @@
+import type { Random } from "../../src/raft/random.ts";
+import type { TortureCluster } from "./cluster.ts";
+import type { Workerd } from "./workerd.ts";
+
+/** Something bad that is done to a cluster, and is over after some time. */
+export interface Fault {
+  readonly name: string;
+  /** Does it, for so many ms. Resolves when it is over, and what was killed runs again. */
+  readonly strike: (scene: Scene) => Promise<void>;
+}
+
+export interface Scene {
+  readonly cluster: TortureCluster;
+  readonly random: Random;
+  /** Whom to strike at: anybody, but often the leader. */
+  readonly victim: string;
+  readonly ms: number;
+  readonly log: (line: string) => void;
+}
+
+const pass = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function killFor(processes: readonly Workerd[], ms: number): Promise<void> {
+  await Promise.all(processes.map((each) => each.kill()));
+  await pass(ms);
+  await Promise.all(processes.map((each) => each.start()));
+}
+
+export const killOne: Fault = {
+  name: "kill -9 of one replica",
+  async strike({ cluster, victim, ms, log }) {
+    log(`kill -9 of replica ${victim}, for ${ms} ms`);
+    await killFor([cluster.replicas.get(victim)!], ms);
+  },
+};
+
+export const killAll: Fault = {
+  name: "kill -9 of all replicas",
+  async strike({ cluster, ms, log }) {
+    log(`kill -9 of all replicas, for ${ms} ms`);
+    await killFor([...cluster.replicas.values()], ms);
+  },
+};
+
+export const killMajority: Fault = {
+  name: "kill -9 of a majority",
+  async strike({ cluster, victim, ms, log }) {
+    const others = cluster.ids.filter((id) => id !== victim);
+    const dying = [victim, ...others.slice(0, cluster.ids.length >> 1)];
+    log(`kill -9 of replicas ${dying.join(" ")}, for ${ms} ms`);
+    await killFor(
+      dying.map((id) => cluster.replicas.get(id)!),
+      ms,
+    );
+  },
+};
+
+export const killEdge: Fault = {
+  name: "kill -9 of an edge",
+  async strike({ cluster, random, log }) {
+    const names = [...cluster.edges.keys()];
+    const name = names[random.between(0, names.length - 1)]!;
+    log(`kill -9 of edge ${name}`);
+    await killFor([cluster.edges.get(name)!], 0);
+  },
+};
+
+export const stopOne: Fault = {
+  name: "SIGSTOP of one replica",
+  async strike({ cluster, victim, random, log }) {
+    const ms = random.between(1000, 5000);
+    log(`SIGSTOP of replica ${victim}, for ${ms} ms`);
+    const replica = cluster.replicas.get(victim)!;
+    replica.stop();
+    await pass(ms);
+    replica.resume();
+  },
+};
+
+export const lossyWays: Fault = {
+  name: "lossy ways",
+  async strike({ cluster, random, ms, log }) {
+    const lost = random.between(20, 75);
+    log(`${2 * lost} ‰ of all calls lost, half of them only their answers, for ${ms} ms`);
+    const ways = { lostRequests: lost, lostAnswers: lost, doubledRequests: lost };
+    cluster.links.ways = { ...cluster.links.ways, ...ways };
+    await pass(ms);
+    cluster.links.ways = {
+      ...cluster.links.ways,
+      lostRequests: 0,
+      lostAnswers: 0,
+      doubledRequests: 0,
+    };
+  },
+};
+
+export const slowWays: Fault = {
+  name: "slow ways",
+  async strike({ cluster, random, ms, log }) {
+    const delayMs = random.between(10, 300);
+    log(`calls and answers take up to ${delayMs} ms each, for ${ms} ms`);
+    cluster.links.ways = { ...cluster.links.ways, delayMs };
+    await pass(ms);
+    cluster.links.ways = { ...cluster.links.ways, delayMs: 0 };
+  },
+};
+
+type IsCut = (from: string, to: string) => boolean;
+
+/** Cuts links for some time. Each edge finds itself beside one of the replicas. */
+const partition = (name: string, draw: (scene: Scene) => IsCut): Fault => ({
+  name,
+  async strike(scene) {
+    const { cluster, random, ms, log } = scene;
+    const { ids, links } = cluster;
+    const isCut = draw(scene);
+    const cuts: string[] = [];
+    const beside = (): string => ids[random.between(0, ids.length - 1)]!;
+    const places = [
+      ...ids.map((id) => ({ name: id, at: id })),
+      ...[...cluster.edges.keys()].map((edge) => ({ name: edge, at: beside() })),
+    ];
+    for (const { name: party, at } of places) {
+      for (const id of ids) {
+        if (id === at) continue;
+        for (const [from, to, cut] of [
+          [party, id, isCut(at, id)],
+          [id, party, isCut(id, at)],
+        ] as const) {
+          if (!cut) continue;
+          links.cut(from, to);
+          cuts.push(`${from}>${to}`);
+        }
+      }
+    }
+    log(`partition (${name}): ${[...new Set(cuts)].join(" ") || "nothing"}, for ${ms} ms`);
+    await pass(ms);
+    links.mend();
+  },
+});
+
+const half = (ids: readonly string[], random: Random): Set<string> =>
+  new Set(ids.filter(() => random.between(0, 1) === 0));
+
+export const isolateOne = partition("one replica alone", ({ victim }) => {
+  return (from, to) => (from === victim) !== (to === victim);
+});
+
+/** The victim and too few others: if it leads, it has lost its quorum. */
+export const minorityAlone = partition("a minority alone", ({ victim, cluster: { ids } }) => {
+  const others = ids.filter((id) => id !== victim);
+  const minority = new Set([victim, ...others.slice(0, ((ids.length - 1) >> 1) - 1)]);
+  return (from, to) => minority.has(from) !== minority.has(to);
+});
+
+/** The victim and enough others: if it leads, it keeps its quorum. */
+export const majorityAlone = partition("a majority alone", ({ victim, cluster: { ids } }) => {
+  const others = ids.filter((id) => id !== victim);
+  const majority = new Set([victim, ...others.slice(0, ids.length >> 1)]);
+  return (from, to) => majority.has(from) !== majority.has(to);
+});
+
+export const randomHalves = partition("random halves", ({ cluster: { ids }, random }) => {
+  const side = half(ids, random);
+  return (from, to) => side.has(from) !== side.has(to);
+});
+
+/** Everybody still reaches a majority, but no two the same. */
+export const ring = partition("a ring", ({ cluster: { ids } }) => {
+  return (from, to) => {
+    const apart = Math.abs(ids.indexOf(from) - ids.indexOf(to));
+    return Math.min(apart, ids.length - apart) > 1;
+  };
+});
+
+export const bridge = partition("all but a bridge", ({ cluster: { ids }, random, victim }) => {
+  const side = half(ids, random);
+  return (a, b) => side.has(a) !== side.has(b) && a !== victim && b !== victim;
+});
+
+export const muteOne = partition("one hears and cannot speak", ({ victim }) => {
+  return (from) => from === victim;
+});
+
+export const deafenOne = partition("one speaks and cannot hear", ({ victim }) => {
+  return (_, to) => to === victim;
+});
+
+export const oneLink = partition("one link", ({ victim, cluster: { ids }, random }) => {
+  const others = ids.filter((id) => id !== victim);
+  const other = others[random.between(0, others.length - 1)]!;
+  return (from, to) => (from === victim && to === other) || (from === other && to === victim);
+});
+
+export const partitions: readonly Fault[] = [
+  isolateOne,
+  minorityAlone,
+  majorityAlone,
+  randomHalves,
+  ring,
+  bridge,
+  muteOne,
+  deafenOne,
+  oneLink,
+];
+
+export const allFaults: readonly Fault[] = [
+  killOne,
+  killOne,
+  killAll,
+  killMajority,
+  killEdge,
+  stopOne,
+  stopOne,
+  lossyWays,
+  slowWays,
+  ...partitions,
+];

@@ -1,0 +1,120 @@
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Random } from "../../src/raft/random.ts";
+import { call, readAll } from "./http.ts";
+
+/** How the ways are, for all alike. Chances in thousandths, times in ms. */
+export interface Ways {
+  readonly lostRequests: number;
+  readonly lostAnswers: number;
+  readonly doubledRequests: number;
+  readonly delayMs: number;
+}
+
+export const goodWays: Ways = { lostRequests: 0, lostAnswers: 0, doubledRequests: 0, delayMs: 0 };
+
+/** Longer than anybody waits for an answer. */
+const patienceMs = 15_000;
+const passedHeaders = ["authorization", "content-type"];
+
+/**
+ * All ways between the processes: a proxy that every call of an edge or a replica to a replica goes
+ * through, and that loses, delays and doubles what it is told to.
+ */
+export class Links {
+  readonly #random: Random;
+  readonly #server: Server;
+  readonly #targets: ReadonlyMap<string, string>;
+  readonly #cut = new Set<string>();
+  ways: Ways = goodWays;
+  /** Calls between replicas, and what became of them. */
+  readonly counts = { messages: 0, lost: 0, doubled: 0 };
+
+  /** @param targets where each replica really answers, by its id. */
+  constructor(targets: ReadonlyMap<string, string>, random: Random) {
+    this.#targets = targets;
+    this.#random = random;
+    this.#server = createServer((incoming, outgoing) => {
+      this.#pass(incoming, outgoing).catch(() => outgoing.destroy());
+    });
+  }
+
+  async open(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  /** Where `from` finds `to`. */
+  url(from: string, to: string): string {
+    const { port } = this.#server.address() as AddressInfo;
+    return `http://127.0.0.1:${port}/${from}/${to}`;
+  }
+
+  /** Nothing gets from one to the other any more: neither calls nor answers to calls. */
+  cut(from: string, to: string): void {
+    this.#cut.add(`${from}>${to}`);
+  }
+
+  /** Joins everybody again. */
+  mend(): void {
+    this.#cut.clear();
+  }
+
+  heal(): void {
+    this.mend();
+    this.ways = goodWays;
+  }
+
+  async #pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const [, from = "", to = "", ...rest] = incoming.url!.split("/");
+    const body = await readAll(incoming);
+    const headers = Object.fromEntries(
+      passedHeaders.flatMap((name) => {
+        const value = incoming.headers[name];
+        return typeof value === "string" ? [[name, value]] : [];
+      }),
+    );
+    const url = `${this.#targets.get(to)!}/${rest.join("/")}`;
+    const sent = { method: incoming.method!, url, headers, body, timeoutMs: patienceMs };
+    const isPeer = this.#targets.has(from);
+    if (isPeer) this.counts.messages++;
+    if (this.#isLost(from, to, this.ways.lostRequests)) return this.#lose(outgoing, isPeer);
+    await this.#delay();
+    if (isPeer && this.#chance(this.ways.doubledRequests)) {
+      this.counts.doubled++;
+      void this.#delay()
+        .then(() => call(sent))
+        .catch(() => {});
+    }
+    const answer = await call(sent);
+    await this.#delay();
+    if (this.#isLost(to, from, this.ways.lostAnswers)) return this.#lose(outgoing, isPeer);
+    const type = answer.headers["content-type"];
+    outgoing.writeHead(answer.status, type === undefined ? {} : { "content-type": type });
+    outgoing.end(answer.body);
+  }
+
+  /** The caller hears nothing for long, or finds its connection closed. */
+  #lose(outgoing: ServerResponse, isPeer: boolean): void {
+    if (isPeer) this.counts.lost++;
+    if (this.#chance(500)) outgoing.destroy();
+    else setTimeout(() => outgoing.destroy(), patienceMs).unref();
+  }
+
+  #isLost(from: string, to: string, thousandths: number): boolean {
+    return this.#cut.has(`${from}>${to}`) || this.#chance(thousandths);
+  }
+
+  async #delay(): Promise<void> {
+    const ms = this.#random.between(0, this.ways.delayMs);
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  #chance(thousandths: number): boolean {
+    return this.#random.between(0, 999) < thousandths;
+  }
+}
