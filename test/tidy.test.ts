@@ -19,7 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   dashboard: ["type src/protocol/", "src/client/"],
   cluster: ["src/", "node:", "miniflare", "esbuild", "hono"],
   "cluster/local-worker.ts": ["src/", "cloudflare:workers"],
-  "worker.ts": ["src/edge/app.ts", "src/replica/replica.ts"],
+  "worker.ts": ["src/edge/app.ts", "src/replica/gateway.ts", "src/replica/replica.ts"],
 };
 
 /** Files that are started or bundled rather than imported. */

@@ -1,3 +1,4 @@
+import type { ReplicaCall } from "../protocol/replica-call.ts";
 import { parseObjectName } from "../replica/group.ts";
 import { Replica, type ReplicaEnv } from "../replica/replica.ts";
 import { faults } from "./faults.ts";
@@ -42,9 +43,9 @@ export class LocalReplica extends Replica {
     await super.alarm();
   }
 
-  protected override async callPeer(to: string, request: Request): Promise<Response> {
+  protected override async callPeer(to: string, call: ReplicaCall): Promise<Response> {
     this.#mustReach(to);
-    const response = await super.callPeer(to, request);
+    const response = await super.callPeer(to, call);
     await this.#passable();
     this.#mustReach(to);
     return response;

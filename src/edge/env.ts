@@ -25,8 +25,11 @@ export function settingsOf(env: EdgeBindings): Settings {
 
 function parse(env: EdgeBindings): Settings {
   try {
-    if (!("REPLICA" in env)) throw new Error("there is no Durable Object binding REPLICA");
-    return parseSettings(env);
+    const settings = parseSettings(env);
+    if (settings.elsewhere === null && !("REPLICA" in env)) {
+      throw new Error("there is no Durable Object binding REPLICA");
+    }
+    return settings;
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error);
     throw new Problem("misconfigured", `${what}; correct it in wrangler.toml and deploy again`);

@@ -6,11 +6,12 @@ import {
   type StatusResult,
   clientPath,
   clientProtocolVersion,
-  objectName,
   pokePath,
   statusPath,
 } from "../protocol/client.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
+import { reachReplica } from "../protocol/reach.ts";
+import type { ReplicaCall } from "../protocol/replica-call.ts";
 import { type Settings, anyRegion } from "../protocol/settings.ts";
 import { type EdgeBindings, settingsOf } from "./env.ts";
 
@@ -46,7 +47,8 @@ export class ReplicaGroup {
     signal: AbortSignal,
   ): Promise<ClientBatchResult> {
     const batch: ClientBatch = { version: clientProtocolVersion, requests };
-    const answer = await this.#call<ClientBatchResult>(id, clientPath, {
+    const answer = await this.#call<ClientBatchResult>(id, {
+      path: clientPath,
       method: "POST",
       body: toBytes(batch),
       signal,
@@ -59,30 +61,22 @@ export class ReplicaGroup {
 
   /** Asks a replica what it says of itself. */
   status(id: string, signal: AbortSignal): Promise<StatusResult> {
-    return this.#call(id, statusPath, { method: "GET", signal });
+    return this.#call(id, { path: statusPath, method: "GET", signal });
   }
 
   /** Like `status`, and makes the replica check its deadlines: its alarm may be late. */
   poke(id: string, signal: AbortSignal): Promise<StatusResult> {
-    return this.#call(id, pokePath, { method: "POST", signal });
+    return this.#call(id, { path: pokePath, method: "POST", signal });
   }
 
-  async #call<T>(id: string, path: string, init: RequestInit): Promise<T> {
-    const response = await this.#stub(id).fetch(`https://replica${path}`, init);
+  async #call<T>(id: string, call: ReplicaCall): Promise<T> {
+    // One that the settings do not name exists already, so where to create it does not matter.
+    const region = this.members.find((member) => member.id === id)?.region ?? anyRegion;
+    const replica = { namespace: this.namespace, id, region };
+    const response = await reachReplica(this.#objects, this.settings, replica, call);
     // Read even when refused: an unread body holds its connection.
     const bytes = await response.arrayBuffer();
     if (!response.ok) throw new Error(`replica ${id} answered ${response.status}`);
     return fromBytes<T>(bytes);
-  }
-
-  /** A fresh one for each call, since some errors break a stub for good. */
-  #stub(id: string): DurableObjectStub {
-    // One that the settings do not name exists already, so where to create it does not matter.
-    const region = this.members.find((member) => member.id === id)?.region ?? anyRegion;
-    return this.#objects.get(this.#objects.idFromName(objectName(this.namespace, id)), {
-      ...(region === anyRegion ? {} : { locationHint: region as DurableObjectLocationHint }),
-      // The edge asks again by itself, and elsewhere.
-      retry: { maxRetries: 0 },
-    });
   }
 }

@@ -1,12 +1,16 @@
 import type { Member } from "./client.ts";
 
-/** The variables of wrangler.toml, all strings. */
+/** The variables of wrangler.toml and its secrets, all strings. */
 export interface SettingsVars {
   readonly REPLICAS: string;
   readonly REGIONS: string;
   readonly HEARTBEAT_MS: string;
   readonly ELECTION_MIN_MS: string;
   readonly ELECTION_MAX_MS: string;
+  /** A JSON object: for each replica's id, the URL of the Worker that holds it. */
+  readonly REPLICA_URLS?: string;
+  /** What Workers that hold replicas for each other prove themselves with. */
+  readonly REPLICA_SECRET?: string;
 }
 
 export interface Settings {
@@ -17,6 +21,16 @@ export interface Settings {
   readonly heartbeatMs: number;
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
+  /** Where replicas are that other Workers hold; null when this one holds them all. */
+  readonly elsewhere: Elsewhere | null;
+  /** The secret that opens the gateway to the replicas here; null when there is none. */
+  readonly gatewaySecret: string | null;
+}
+
+export interface Elsewhere {
+  /** By the replica's id, without a slash at the end. */
+  readonly urls: ReadonlyMap<string, string>;
+  readonly secret: string;
 }
 
 /**
@@ -40,11 +54,18 @@ export const locationHints = [
 /** The region of a replica that is placed nowhere in particular. */
 export const anyRegion = "local";
 
+/** A secret of fewer characters could be guessed. */
+const leastSecret = 16;
+
 /** Reads the variables. Throws an Error that names the variable and what it must be. */
 export function parseSettings(vars: SettingsVars): Settings {
   const heartbeatMs = wholeNumber("HEARTBEAT_MS", vars.HEARTBEAT_MS, 10, 60_000);
+  const members = parseMembers(vars);
+  const gatewaySecret = parseSecret(vars.REPLICA_SECRET);
   return {
-    members: parseMembers(vars),
+    members,
+    elsewhere: parseElsewhere(vars.REPLICA_URLS, members, gatewaySecret),
+    gatewaySecret,
     heartbeatMs,
     electionMinMs: wholeNumber("ELECTION_MIN_MS", vars.ELECTION_MIN_MS, 2 * heartbeatMs, 300_000),
     electionMaxMs: wholeNumber(
@@ -75,6 +96,54 @@ function parseMembers(vars: SettingsVars): Member[] {
     id: String(i + 1),
     region: regions[i % regions.length]!,
   }));
+}
+
+function parseSecret(secret: string | undefined): string | null {
+  if (secret === undefined) return null;
+  if (secret.length >= leastSecret && /^[!-~]+$/.test(secret)) return secret;
+  throw new Error(
+    `REPLICA_SECRET must be at least ${leastSecret} characters of ASCII without spaces`,
+  );
+}
+
+function parseElsewhere(
+  text: string | undefined,
+  members: readonly Member[],
+  secret: string | null,
+): Elsewhere | null {
+  if (text === undefined) return null;
+  if (secret === null) {
+    throw new Error("REPLICA_URLS needs a REPLICA_SECRET, by which the Workers know each other");
+  }
+  const urls = new Map(Object.entries(parseObject("REPLICA_URLS", text)).map(parseUrl));
+  // One that is left out would be looked for here, where a second one of its id would come to be.
+  const missing = members.find(({ id }) => !urls.has(id));
+  if (missing !== undefined) {
+    throw new Error(`REPLICA_URLS must name every replica; it has no ${missing.id}`);
+  }
+  return { urls, secret };
+}
+
+function parseObject(name: string, text: string): object {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Said below.
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new Error(`${name} must be a JSON object like {"1":"https://one.example"}, not "${text}"`);
+}
+
+function parseUrl([id, text]: readonly [string, unknown]): [string, string] {
+  const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : null;
+  const isPlain = url !== null && url.search === "" && url.hash === "" && url.username === "";
+  if (!isPlain || !/^https?:$/.test(url.protocol)) {
+    throw new Error(
+      `REPLICA_URLS has ${JSON.stringify(text)} for replica ${id}; it must be an http or https URL`,
+    );
+  }
+  return [id, url.href.replace(/\/+$/, "")];
 }
 
 function wholeNumber(name: string, text: string | undefined, min: number, max: number): number {

@@ -5,6 +5,7 @@ import {
   peerPath,
   peerProtocolVersion,
 } from "../protocol/peer.ts";
+import type { ReplicaCall } from "../protocol/replica-call.ts";
 import type { Message } from "../raft/messages.ts";
 import type { NodeId } from "../raft/types.ts";
 import type { Peers } from "./ports.ts";
@@ -12,11 +13,8 @@ import type { Peers } from "./ports.ts";
 export interface FetchPeersOptions {
   /** The envelope's fixed part. */
   readonly from: Pick<PeerRequest, "namespace" | "from" | "members">;
-  /**
-   * Carries one request to a peer. Takes a fresh stub for each: a stub is broken for good after
-   * some errors.
-   */
-  readonly call: (to: NodeId, request: Request) => Promise<Response>;
+  /** Carries one call to a peer. */
+  readonly call: (to: NodeId, call: ReplicaCall) => Promise<Response>;
   /** After this long a call counts as lost. */
   readonly timeoutMs: number;
   /**
@@ -78,12 +76,12 @@ export class FetchPeers implements Peers {
     const timer = setTimeout(() => timeout.abort(), timeoutMs);
     try {
       const body: PeerRequest = { version: peerProtocolVersion, ...from, to, messages };
-      const request = new Request(`https://replica${peerPath}`, {
+      const response = await call(to, {
+        path: peerPath,
         method: "POST",
         body: toBytes(body),
         signal: timeout.signal,
       });
-      const response = await call(to, request);
       // Read even when refused: an unread body holds its connection.
       const bytes = await response.arrayBuffer();
       if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);

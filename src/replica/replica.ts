@@ -8,7 +8,6 @@ import {
   type StatusResult,
   clientPath,
   clientProtocolVersion,
-  objectName,
   pokePath,
   statusPath,
 } from "../protocol/client.ts";
@@ -19,6 +18,8 @@ import {
   peerPath,
   peerProtocolVersion,
 } from "../protocol/peer.ts";
+import { reachReplica } from "../protocol/reach.ts";
+import type { ReplicaCall } from "../protocol/replica-call.ts";
 import {
   type Settings,
   type SettingsVars,
@@ -99,17 +100,11 @@ export class Replica extends DurableObject<ReplicaEnv> {
     driver.checkTime();
   }
 
-  /** Carries a request to another replica. The local cluster puts its faults here. */
-  protected callPeer(to: string, request: Request): Promise<Response> {
+  /** Carries a call to another replica. The local cluster puts its faults here. */
+  protected callPeer(to: string, call: ReplicaCall): Promise<Response> {
     const { group } = this.#membership!;
-    const region = regionOf(group, to);
-    const id = this.env.REPLICA.idFromName(objectName(group.namespace, to));
-    const stub = this.env.REPLICA.get(id, {
-      ...(region === anyRegion ? {} : { locationHint: region as DurableObjectLocationHint }),
-      // Raft has its own ways with lost messages; a call repeated behind its back only comes late.
-      retry: { maxRetries: 0 },
-    });
-    return stub.fetch(request);
+    const peer = { namespace: group.namespace, id: to, region: regionOf(group, to) };
+    return reachReplica(this.env.REPLICA, this.#settings, peer, call);
   }
 
   async #client({ requests }: ClientBatch): Promise<Response> {
@@ -182,7 +177,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const wake = new AlarmWake((wallMs) => this.ctx.storage.setAlarm(wallMs), clock);
     const peers = new FetchPeers({
       from: { namespace: group.namespace, from: group.id, members: group.members },
-      call: (to, request) => this.callPeer(to, request),
+      call: (to, call) => this.callPeer(to, call),
       timeoutMs: electionMaxMs,
       // The window of entries, the rounds of reads, a heartbeat and a vote.
       maxCalls: defaultSizes.maxInflightMessages + maxRounds + 2,

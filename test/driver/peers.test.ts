@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { PeerRequest } from "../../src/protocol/peer.ts";
+import type { ReplicaCall } from "../../src/protocol/replica-call.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { asTerm } from "../../src/raft/types.ts";
 import { FetchPeers } from "../../src/replica/peers.ts";
@@ -21,20 +22,20 @@ const answerOf = (messages: readonly Message[]): Response =>
 
 /** Peers whose calls the test answers. */
 class Bench {
-  readonly calls: { readonly to: string; readonly request: Request }[] = [];
+  readonly calls: { readonly to: string; readonly call: ReplicaCall }[] = [];
   readonly answers: Message[][] = [];
   readonly unreachable: string[] = [];
   readonly peers: FetchPeers;
 
   constructor(
-    answer: (to: string, request: Request) => Promise<Response> | Response,
+    answer: (to: string, call: ReplicaCall) => Promise<Response> | Response,
     { timeoutMs = 60_000, maxCalls = 4 } = {},
   ) {
     this.peers = new FetchPeers({
       from: { namespace: "ns", from: "1", members },
-      call: (to, request) => {
-        this.calls.push({ to, request });
-        return answer(to, request) as Promise<Response>;
+      call: (to, call) => {
+        this.calls.push({ to, call });
+        return answer(to, call) as Promise<Response>;
       },
       timeoutMs,
       maxCalls,
@@ -45,8 +46,10 @@ class Bench {
 }
 
 /** A call that ends only when its signal ends it, as fetch does. */
-const hang = (_to: string, { signal }: Request): Promise<Response> =>
-  new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+const hang = (_to: string, { signal }: ReplicaCall): Promise<Response> =>
+  new Promise((_resolve, reject) =>
+    signal!.addEventListener("abort", () => reject(signal!.reason as Error)),
+  );
 
 describe("A call", () => {
   test("has left when send returns, so that it is ahead of what is written next", () => {
@@ -59,9 +62,9 @@ describe("A call", () => {
     const bench = new Bench(() => answerOf([]));
     const messages = [message("1", "3"), message("1", "3", false)];
     bench.peers.send("3", messages);
-    const { request } = bench.calls[0]!;
-    expect([request.method, new URL(request.url).pathname]).toEqual(["POST", "/peer"]);
-    expect(fromBytes<PeerRequest>(await request.arrayBuffer())).toEqual({
+    const { method, path, body } = bench.calls[0]!.call;
+    expect([method, path]).toEqual(["POST", "/peer"]);
+    expect(fromBytes<PeerRequest>(body as Uint8Array)).toEqual({
       version: 1,
       namespace: "ns",
       from: "1",
@@ -82,7 +85,7 @@ describe("A call", () => {
 });
 
 /** What may become of a call without Raft having to care which it was. */
-const losses: Record<string, (to: string, request: Request) => Promise<Response> | Response> = {
+const losses: Record<string, (to: string, call: ReplicaCall) => Promise<Response> | Response> = {
   "rejects, as a reset or overloaded object does": () => Promise.reject(new Error("reset")),
   "throws at once": () => {
     throw new Error("no stub");
@@ -131,7 +134,7 @@ describe("A call that nobody answers", () => {
     const bench = new Bench(hang, { timeoutMs: 5 });
     bench.peers.send("2", []);
     await eventually("a report", () => bench.unreachable.length > 0);
-    expect(bench.calls[0]!.request.signal.aborted).toBe(true);
+    expect(bench.calls[0]!.call.signal!.aborted).toBe(true);
   });
 
   test("whose head has come but whose body does not, as well", async () => {
@@ -140,7 +143,7 @@ describe("A call that nobody answers", () => {
         start: (controller) =>
           signal.addEventListener("abort", () => controller.error(signal.reason)),
       });
-    const bench = new Bench((_to, { signal }) => new Response(body(signal)), { timeoutMs: 5 });
+    const bench = new Bench((_to, { signal }) => new Response(body(signal!)), { timeoutMs: 5 });
     bench.peers.send("2", []);
     await eventually("a report", () => bench.unreachable.length > 0);
   });
