@@ -34,7 +34,9 @@ export async function answerAtGateway(request: Request, env: ReplicaEnv): Promis
   if (target === null) return refuse(404, `no replica has ${pathname}`);
   const { namespace, id, path } = target;
   const region = settings.members.find((member) => member.id === id)?.region ?? anyRegion;
-  const { method, body } = request;
+  const { method } = request;
+  // Some clients announce an empty body with a GET, which must not be passed on as one.
+  const body = method === "GET" ? null : request.body;
   // Nothing but what a replica looks at; the secret above all stays here.
   return reachObject(env.REPLICA, { namespace, id, region }, { path, method, body });
 }
