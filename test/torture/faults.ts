@@ -139,8 +139,11 @@ const partition = (name: string, draw: (scene: Scene) => IsCut): Fault => ({
   },
 });
 
-const half = (ids: readonly string[], random: Random): Set<string> =>
-  new Set(ids.filter(() => random.between(0, 1) === 0));
+/** One of two sides, neither of them empty, of at least two. */
+function side(ids: readonly string[], random: Random): Set<string> {
+  const drawn = new Set(ids.filter(() => random.between(0, 1) === 0));
+  return drawn.size === 0 || drawn.size === ids.length ? side(ids, random) : drawn;
+}
 
 export const isolateOne = partition("one replica alone", ({ victim }) => {
   return (from, to) => (from === victim) !== (to === victim);
@@ -161,11 +164,11 @@ export const majorityAlone = partition("a majority alone", ({ victim, cluster: {
 });
 
 export const randomHalves = partition("random halves", ({ cluster: { ids }, random }) => {
-  const side = half(ids, random);
-  return (from, to) => side.has(from) !== side.has(to);
+  const half = side(ids, random);
+  return (from, to) => half.has(from) !== half.has(to);
 });
 
-/** Everybody still reaches a majority, but no two the same. */
+/** Everybody still reaches a majority, but no two the same. Among three, everybody has two neighbours. */
 export const ring = partition("a ring", ({ cluster: { ids } }) => {
   return (from, to) => {
     const apart = Math.abs(ids.indexOf(from) - ids.indexOf(to));
@@ -174,8 +177,11 @@ export const ring = partition("a ring", ({ cluster: { ids } }) => {
 });
 
 export const bridge = partition("all but a bridge", ({ cluster: { ids }, random, victim }) => {
-  const side = half(ids, random);
-  return (a, b) => side.has(a) !== side.has(b) && a !== victim && b !== victim;
+  const bank = side(
+    ids.filter((id) => id !== victim),
+    random,
+  );
+  return (a, b) => bank.has(a) !== bank.has(b) && a !== victim && b !== victim;
 });
 
 export const muteOne = partition("one hears and cannot speak", ({ victim }) => {
@@ -192,7 +198,7 @@ export const oneLink = partition("one link", ({ victim, cluster: { ids }, random
   return (from, to) => (from === victim && to === other) || (from === other && to === victim);
 });
 
-export const partitions: readonly Fault[] = [
+const partitions: readonly Fault[] = [
   isolateOne,
   minorityAlone,
   majorityAlone,
@@ -204,7 +210,14 @@ export const partitions: readonly Fault[] = [
   oneLink,
 ];
 
-export const allFaults: readonly Fault[] = [
+/** What can be done to a cluster of this size. Some faults stand there twice, to come more often. */
+export function faultsFor(replicas: number): readonly Fault[] {
+  if (replicas === 1) return faultsOfOne;
+  const possible = replicas > 3 ? partitions : partitions.filter((fault) => fault !== ring);
+  return [...faultsOfOne, ...possible];
+}
+
+const faultsOfOne: readonly Fault[] = [
   killOne,
   killOne,
   killAll,
@@ -214,5 +227,4 @@ export const allFaults: readonly Fault[] = [
   stopOne,
   lossyWays,
   slowWays,
-  ...partitions,
 ];

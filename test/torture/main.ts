@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { mutants } from "../mutants/mutants.ts";
 import { type Family, familyNames, planOf } from "./families.ts";
-import { allFaults } from "./faults.ts";
+import { faultsFor } from "./faults.ts";
 import type { Plan } from "./nemesis.ts";
 import { describeFamily, describeResult, familyHead, isGood } from "./report.ts";
 import { type TortureResult, torture } from "./run.ts";
@@ -14,7 +14,7 @@ Starts each replica in a workerd process of its own and two edges in two more, l
 processes are killed and stopped and the ways between them are cut, and checks what clients saw.
 
   --minutes M        how long faults go on (default 1)
-  --replicas 3|5|7   (default 3)
+  --replicas 1|3|5|7 (default 3)
   --clients N        (default 8)
   --seed N           draws faults and requests (default: from the clock, and printed)
   --history FILE     where to write what clients saw (default: in the temporary folder)
@@ -26,7 +26,12 @@ processes are killed and stopped and the ways between them are cut, and checks w
 `;
 
 /** Everything, two things at a time. */
-const fullPlan: Plan = { faults: allFaults, atOnce: 2, lastMs: [300, 4000], restMs: [200, 2500] };
+const fullPlan = (replicas: number): Plan => ({
+  faults: faultsFor(replicas),
+  atOnce: 2,
+  lastMs: [300, 4000],
+  restMs: [200, 2500],
+});
 
 function readArguments() {
   const string = { type: "string" } as const;
@@ -87,7 +92,8 @@ const log = (line: string): void => {
 async function main(): Promise<number> {
   const { minutes, seconds, families, ...rest } = readArguments();
   if (families === null) {
-    const result = await torture({ ...rest, seconds: minutes * 60, plan: fullPlan, log });
+    const plan = fullPlan(rest.replicas);
+    const result = await torture({ ...rest, seconds: minutes * 60, plan, log });
     const head = `seed ${rest.seed}, ${rest.replicas} replicas, ${rest.clients} clients, history in ${rest.history}`;
     process.stdout.write(`\n${head}\n${describeResult(result, minutes * 60)}\n`);
     return isGood(result) ? 0 : 1;
