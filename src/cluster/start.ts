@@ -33,7 +33,9 @@ export interface ClusterStatus {
     readonly leader: string | null;
     readonly commitIndex: number | null;
     readonly lastApplied: number | null;
+    readonly firstLogIndex: number | null;
     readonly lastLogIndex: number | null;
+    readonly logBytes: number | null;
     readonly revision: number | null;
     readonly stateHash: string | null;
   }[];

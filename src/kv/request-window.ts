@@ -62,6 +62,12 @@ export class RequestWindow {
     return unsaved;
   }
 
+  /** What is stored has been replaced: what was read of it does not hold any more. */
+  reload(): void {
+    this.#records = null;
+    this.#unsaved = [];
+  }
+
   #all(): Map<string, RequestRecord> {
     if (this.#records === null) {
       this.#records = new Map();

@@ -63,6 +63,12 @@ export class StateMachine {
     return results;
   }
 
+  /** Goes on from another state, which storage holds with its rows and records. */
+  restore(state: MachineState): void {
+    this.#window.reload();
+    this.#state = state;
+  }
+
   #once(command: Command): CommandResult {
     const before = this.#window.find(command.requestId);
     if (before !== null) return before;

@@ -81,7 +81,11 @@ export interface ReplicaStatus {
   readonly leader: string | null;
   readonly commitIndex: number;
   readonly lastApplied: number;
+  /** The oldest entry that the log still has, and the newest; one more than that when it has none. */
+  readonly firstLogIndex: number;
   readonly lastLogIndex: number;
+  /** What the log takes in storage, about. */
+  readonly logBytes: number;
   readonly revision: number;
   readonly stateHash: string;
   /** The whole group as this replica knows it. */

@@ -7,6 +7,7 @@ export interface SettingsVars {
   readonly HEARTBEAT_MS: string;
   readonly ELECTION_MIN_MS: string;
   readonly ELECTION_MAX_MS: string;
+  readonly LOG_BYTES?: string;
   /** A JSON object: for each replica's id, the URL of the Worker that holds it. */
   readonly REPLICA_URLS?: string;
   /** What Workers that hold replicas for each other prove themselves with. */
@@ -21,6 +22,8 @@ export interface Settings {
   readonly heartbeatMs: number;
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
+  /** A replica's log is cut when it has more bytes. */
+  readonly logBytes: number;
   /** Where replicas are that other Workers hold; null when this one holds them all. */
   readonly elsewhere: Elsewhere | null;
   /** The secret that opens the gateway to the replicas here; null when there is none. */
@@ -54,6 +57,9 @@ export const locationHints = [
 /** The region of a replica that is placed nowhere in particular. */
 export const anyRegion = "local";
 
+/** Some ten thousand puts of small values, so that it is seldom cut, and costs next to nothing to keep. */
+const defaultLogBytes = "8388608";
+
 /** A secret of fewer characters could be guessed. */
 const leastSecret = 16;
 
@@ -67,6 +73,7 @@ export function parseSettings(vars: SettingsVars): Settings {
     elsewhere: parseElsewhere(vars.REPLICA_URLS, members, gatewaySecret),
     gatewaySecret,
     heartbeatMs,
+    logBytes: wholeNumber("LOG_BYTES", vars.LOG_BYTES ?? defaultLogBytes, 4096, 2 ** 30),
     electionMinMs: wholeNumber("ELECTION_MIN_MS", vars.ELECTION_MIN_MS, 2 * heartbeatMs, 300_000),
     electionMaxMs: wholeNumber(
       "ELECTION_MAX_MS",

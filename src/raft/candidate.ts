@@ -73,6 +73,10 @@ export class Candidate implements RoleHandler {
 
   unreachable(): void {}
 
+  get spareIndex(): null {
+    return null;
+  }
+
   leave(): void {}
 
   get #awaited(): "preVoteResponse" | "requestVoteResponse" {

@@ -20,6 +20,11 @@ export interface RaftConfig {
    */
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
+  /**
+   * A follower that is silent for this long is no longer waited for: its snapshot is given up, and the
+   * log lets go of what only it would need.
+   */
+  readonly patienceMs: number;
   /** Entries in one AppendEntries; a single larger entry still goes, alone. */
   readonly maxMessageBytes: number;
   /** AppendEntries with entries under way to one follower, by number and by bytes. */
@@ -63,6 +68,7 @@ export function checkConfig(config: RaftConfig): void {
   require(config.electionMinMs >=
     2 * config.heartbeatMs, "electionMinMs must be at least twice heartbeatMs");
   require(config.electionMaxMs > config.electionMinMs, "electionMaxMs must be above electionMinMs");
+  require(config.patienceMs >= config.electionMaxMs, "patienceMs must be at least electionMaxMs");
   for (const [name, value] of Object.entries(config)) {
     if (name.startsWith("max"))
       require(typeof value === "number" && value >= 1, `${name} must be at least 1`);

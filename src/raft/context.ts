@@ -1,11 +1,12 @@
 import type { RaftConfig } from "./config.ts";
 import type { Effects } from "./effects.ts";
-import type { Proposal, RequestId } from "./io.ts";
+import type { Proposal, RequestId, SnapshotSource } from "./io.ts";
+import type { Incoming } from "./incoming.ts";
 import type { RaftLog } from "./log.ts";
 import type { Message } from "./messages.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Random } from "./random.ts";
-import type { NodeId, Role, Term } from "./types.ts";
+import type { EntryId, LogIndex, NodeId, Role, Term } from "./types.ts";
 
 /** What the roles share and act on; class Raft is its only implementation. */
 export interface Context {
@@ -14,11 +15,18 @@ export interface Context {
   readonly random: Random;
   readonly effects: Effects;
   readonly proposals: Proposals;
+  /** The state to send to followers, and the one that is on its way to here. */
+  readonly snapshots: SnapshotSource;
+  readonly incoming: Incoming;
   readonly term: Term;
   /** The time of the step under way. */
   readonly nowMs: number;
+  /** The last entry that the state machine has applied. */
+  readonly appliedIndex: LogIndex;
   /** All voters but this one. */
   readonly others: readonly NodeId[];
+  /** The snapshot whose chunks have all come takes the place of state and log. */
+  install(snapshot: EntryId): void;
   becomeFollower(term: Term, leader: NodeId | null): void;
   becomePreCandidate(): void;
   becomeCandidate(): void;
@@ -44,6 +52,8 @@ export interface RoleHandler {
   /** The log's durable end has moved, or the batch with the own vote is durable. */
   persisted(batch: number): void;
   unreachable(node: NodeId): void;
+  /** The last entry that nobody needs from this replica's log; null when that is any. */
+  readonly spareIndex: LogIndex | null;
   /** The role is about to be left. */
   leave(): void;
 }

@@ -1,7 +1,7 @@
 import { unreachable } from "./assert.ts";
 import type { Failure, Input, Output, Persist } from "./io.ts";
 import { Leader } from "./leader.ts";
-import type { AppendResult, Message } from "./messages.ts";
+import type { AppendResult, Message, SnapshotResult } from "./messages.ts";
 import type { Raft } from "./raft.ts";
 import type { Entry, EntryId } from "./types.ts";
 
@@ -37,6 +37,15 @@ export function describeMessage(message: Message): string {
     }
     case "appendEntriesResponse":
       return `${head} ${describeResult(message.result)}${describeRound(message.round)}`;
+    case "installSnapshotRequest": {
+      const { snapshot, transfer, chunk, isLast } = message;
+      const last = isLast ? " last" : "";
+      return `${head} to ${describeId(snapshot)} transfer ${transfer} chunk ${chunk}${last}`;
+    }
+    case "installSnapshotResponse": {
+      const { transfer, chunk, result } = message;
+      return `${head} transfer ${transfer} chunk ${chunk} ${describeResult(result)}`;
+    }
     default:
       return unreachable(message);
   }
@@ -44,22 +53,28 @@ export function describeMessage(message: Message): string {
 
 const describeRound = (round: number): string => (round === 0 ? "" : ` round ${round}`);
 
-function describeResult(result: AppendResult): string {
+function describeResult(result: AppendResult | SnapshotResult): string {
   switch (result.type) {
     case "accepted":
       return `match ${result.matchIndex}`;
     case "conflict":
       return `conflict at ${result.prevIndex} hint ${describeId(result.hint)}`;
     case "stale":
-      return "stale";
+    case "stored":
+    case "restart":
+      return result.type;
     default:
       return unreachable(result);
   }
 }
 
-export function describePersist({ batch, hardState, truncateFrom, entries }: Persist): string {
+export function describePersist(persist: Persist): string {
+  const { batch, hardState, chunk, install, compactTo, truncateFrom, entries } = persist;
   const parts = [
     hardState === null ? "" : `term ${hardState.term} vote ${hardState.vote ?? "none"}`,
+    chunk === null ? "" : `chunk ${chunk.place}`,
+    install === null ? "" : `install ${describeId(install)}`,
+    compactTo === null ? "" : `compact to ${describeId(compactTo)}`,
     truncateFrom === null ? "" : `cut ${truncateFrom}`,
     entries.length === 0 ? "" : `append ${describeEntries(entries)}`,
   ];
@@ -81,6 +96,8 @@ export function describeInput(input: Input): string {
       return `persisted #${input.batch}`;
     case "applied":
       return `applied ${input.index}`;
+    case "compact":
+      return `compact to ${input.index}`;
     case "unreachable":
       return `unreachable ${input.node}`;
     case "time":

@@ -1,7 +1,7 @@
 import type { Failure, Output, Persist, RequestId } from "./io.ts";
 import type { LogChange } from "./log.ts";
 import type { Message } from "./messages.ts";
-import type { Entry, HardState, LogIndex } from "./types.ts";
+import type { Entry, EntryId, HardState, LogIndex } from "./types.ts";
 import { assert } from "./assert.ts";
 
 /**
@@ -13,6 +13,9 @@ export class Effects {
   #sendNow: Message[] = [];
   #sendAfterPersist: Message[] = [];
   #hardState: HardState | null = null;
+  #chunk: Persist["chunk"] = null;
+  #install: EntryId | null = null;
+  #compactTo: EntryId | null = null;
   #truncateFrom: LogIndex | null = null;
   #entries: Entry[] = [];
   #apply: readonly Entry[] = [];
@@ -43,6 +46,18 @@ export class Effects {
       this.#truncateFrom = change.truncateFrom;
     }
     this.#entries.push(...change.entries);
+  }
+
+  persistChunk(place: number, data: Uint8Array): void {
+    this.#chunk = { place, data };
+  }
+
+  install(snapshot: EntryId): void {
+    this.#install = snapshot;
+  }
+
+  compactTo(id: EntryId): void {
+    this.#compactTo = id;
   }
 
   apply(entries: readonly Entry[]): void {
@@ -83,16 +98,27 @@ export class Effects {
 
   #takePersist(): Persist | null {
     const nothing =
-      this.#hardState === null && this.#truncateFrom === null && this.#entries.length === 0;
+      this.#hardState === null &&
+      this.#chunk === null &&
+      this.#install === null &&
+      this.#compactTo === null &&
+      this.#truncateFrom === null &&
+      this.#entries.length === 0;
     if (nothing) return null;
     this.#batch++;
     const persist: Persist = {
       batch: this.#batch,
       hardState: this.#hardState,
+      chunk: this.#chunk,
+      install: this.#install,
+      compactTo: this.#compactTo,
       truncateFrom: this.#truncateFrom,
       entries: this.#entries,
     };
     this.#hardState = null;
+    this.#chunk = null;
+    this.#install = null;
+    this.#compactTo = null;
     this.#truncateFrom = null;
     this.#entries = [];
     return persist;

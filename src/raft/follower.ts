@@ -1,7 +1,17 @@
 import { type Context, type RoleHandler, electionTimeout, refuse } from "./context.ts";
 import type { Proposal, RequestId } from "./io.ts";
-import type { AppendEntriesRequest, AppendResult, Message } from "./messages.ts";
+import type {
+  AppendEntriesRequest,
+  AppendEntriesResponse,
+  AppendResult,
+  InstallSnapshotRequest,
+  InstallSnapshotResponse,
+  Message,
+  SnapshotResult,
+} from "./messages.ts";
 import { type LogIndex, type NodeId, maxIndex, minIndex, offset } from "./types.ts";
+
+type Answer<T extends Message> = Omit<T, "from" | "to" | "term">;
 
 /** Takes what the leader sends, and stands for election when it hears nothing. */
 export class Follower implements RoleHandler {
@@ -51,19 +61,15 @@ export class Follower implements RoleHandler {
   }
 
   receive(message: Message): void {
-    if (message.type !== "appendEntriesRequest") return;
+    if (message.type !== "appendEntriesRequest" && message.type !== "installSnapshotRequest")
+      return;
     const { nowMs, term, config, effects } = this.#context;
     this.#leader = message.from;
     this.#heardMs = nowMs;
     this.restartElectionTimer();
-    effects.sendAfterPersist({
-      type: "appendEntriesResponse",
-      from: config.id,
-      to: message.from,
-      term,
-      round: message.round,
-      result: this.#append(message),
-    });
+    const answer = this.#take(message);
+    if (answer === null) return;
+    effects.sendAfterPersist({ ...answer, from: config.id, to: message.from, term });
   }
 
   time(): void {
@@ -84,9 +90,27 @@ export class Follower implements RoleHandler {
 
   persisted(): void {}
 
+  get spareIndex(): null {
+    return null;
+  }
+
   unreachable(): void {}
 
   leave(): void {}
+
+  /** What to answer; null to be asked again. */
+  #take(
+    message: AppendEntriesRequest | InstallSnapshotRequest,
+  ): Answer<AppendEntriesResponse> | Answer<InstallSnapshotResponse> | null {
+    if (message.type === "appendEntriesRequest") {
+      const { round } = message;
+      return { type: "appendEntriesResponse", round, result: this.#append(message) };
+    }
+    const { transfer, chunk } = message;
+    const result = this.#takeChunk(message);
+    if (result === null) return null;
+    return { type: "installSnapshotResponse", transfer, chunk, result };
+  }
 
   #append({ prev, entries, leaderCommit }: AppendEntriesRequest): AppendResult {
     const { log, effects } = this.#context;
@@ -107,6 +131,25 @@ export class Follower implements RoleHandler {
     const matchIndex = maxIndex(lastSent, known);
     log.commitTo(minIndex(leaderCommit, matchIndex));
     return { type: "accepted", matchIndex };
+  }
+
+  /** Null when the chunk can't be taken yet. The leader will send it again. */
+  #takeChunk(request: InstallSnapshotRequest): SnapshotResult | null {
+    const { log, incoming, effects, appliedIndex } = this.#context;
+    const { snapshot, chunk, data, isLast } = request;
+    // A snapshot holds nothing but what is committed, so whoever has its last entry has all of it.
+    if (snapshot.index > log.commitIndex && log.holds(snapshot)) log.commitTo(snapshot.index);
+    if (snapshot.index <= log.commitIndex) {
+      return { type: "accepted", matchIndex: log.commitIndex };
+    }
+    // What is being applied would be applied to another state than that which it follows.
+    if (isLast && appliedIndex < log.commitIndex) return null;
+    const taken = incoming.take(request);
+    if (taken !== "new") return taken;
+    effects.persistChunk(chunk, data);
+    if (!isLast) return { type: "stored" };
+    this.#context.install(snapshot);
+    return { type: "accepted", matchIndex: snapshot.index };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Message } from "./messages.ts";
-import type { Entry, HardState, LogIndex, NodeId } from "./types.ts";
+import type { Entry, EntryId, HardState, LogIndex, NodeId } from "./types.ts";
 
 /**
  * Everything that enters the core. Time is a field of every input: the core has no clock, and
@@ -25,9 +25,30 @@ export type Input = { readonly nowMs: number } & (
   | { readonly type: "persisted"; readonly batch: number }
   /** The state machine has applied every entry up to `index`. */
   | { readonly type: "applied"; readonly index: LogIndex }
+  /**
+   * The log may let go of its entries up to `index`, but for what has not been applied or what a
+   * follower still takes from it. Up to `forced` it must, whatever followers take.
+   */
+  | { readonly type: "compact"; readonly index: LogIndex; readonly forced: LogIndex }
   /** A message to `node` was not delivered, or its answer was lost. */
   | { readonly type: "unreachable"; readonly node: NodeId }
 );
+
+/** Where the core finds the state to send to followers that need it whole. Reads are synchronous. */
+export interface SnapshotSource {
+  /** Holds on to the state as it is now. Writes go on, and do not show in what is read of it. */
+  open(): SnapshotExport;
+}
+
+/** The state of one moment, in chunks. */
+export interface SnapshotExport {
+  /** The last entry that had been applied. */
+  readonly index: LogIndex;
+  /** One chunk: the one read last, or the next. Never empty. */
+  read(place: number): { readonly data: Uint8Array; readonly isLast: boolean };
+  /** Lets go of it. */
+  close(): void;
+}
 
 /** The host's name for a proposal or a read; unique among those under way. */
 export type RequestId = number;
@@ -69,6 +90,15 @@ export interface Persist {
   readonly batch: number;
   /** Present when term or vote changed. */
   readonly hardState: HardState | null;
+  /** A chunk of a snapshot, to be laid aside. The first one drops what was laid aside before. */
+  readonly chunk: { readonly place: number; readonly data: Uint8Array } | null;
+  /**
+   * Put the snapshot whose chunks are laid aside in the place of all state and of the whole log, which
+   * then begins after this entry.
+   */
+  readonly install: EntryId | null;
+  /** Let the log begin after this entry, which is applied. */
+  readonly compactTo: EntryId | null;
   /** Remove entries from this index on before appending; null when nothing is removed. */
   readonly truncateFrom: LogIndex | null;
   readonly entries: readonly Entry[];

@@ -1,10 +1,11 @@
 import type { Context, RoleHandler } from "./context.ts";
 import type { Proposal, RequestId } from "./io.ts";
-import type { AppendEntriesResponse, Message } from "./messages.ts";
+import type { AppendEntriesResponse, InstallSnapshotResponse, Message } from "./messages.ts";
 import { Progress } from "./progress.ts";
 import { committedIndex, majority, reachedByMajority } from "./quorum.ts";
 import { ReadIndex } from "./read-index.ts";
-import { type Entry, type LogIndex, type NodeId, offset, zeroEntryId } from "./types.ts";
+import { Transfer } from "./transfer.ts";
+import { type Entry, type LogIndex, type NodeId, minIndex, offset, zeroEntryId } from "./types.ts";
 
 /** Orders proposals into the log, replicates it, and decides what is committed. */
 export class Leader implements RoleHandler {
@@ -13,6 +14,7 @@ export class Leader implements RoleHandler {
   readonly #context: Context;
   readonly #followers: ReadonlyMap<NodeId, Progress>;
   readonly #reads = new ReadIndex();
+  #transfers = 0;
   /** When to check again that a quorum still answers. */
   #quorumDeadlineMs: number;
 
@@ -42,10 +44,15 @@ export class Leader implements RoleHandler {
 
   receive(message: Message): void {
     const progress = this.#followers.get(message.from);
-    if (progress === undefined || message.type !== "appendEntriesResponse") return;
+    const isResponse =
+      message.type === "appendEntriesResponse" || message.type === "installSnapshotResponse";
+    if (progress === undefined || !isResponse) return;
     // It answers what this replica sent in an earlier reign, and echoes a round of then: it says nothing about now.
     if (message.result.type === "stale") return;
     progress.active = true;
+    progress.heardMs = this.#context.nowMs;
+    if (message.type === "installSnapshotResponse")
+      return this.#takeSnapshotResult(message, progress);
     this.#confirmRound(progress, message.round);
     this.#takeResult(message, progress);
   }
@@ -85,10 +92,29 @@ export class Leader implements RoleHandler {
   unreachable(node: NodeId): void {
     const progress = this.#followers.get(node);
     if (progress?.state === "replicate") progress.becomeProbe();
+    // Sent again when the follower is heard: a chunk is large, and it may be down.
+    progress?.transfer?.lost();
+  }
+
+  /**
+   * What a follower takes from the log, or will when it has its snapshot, must stay there, or it would
+   * need one snapshot after the other. One that is silent, or of which nothing is known, has no claim.
+   */
+  get spareIndex(): LogIndex | null {
+    const { log, nowMs, config } = this.#context;
+    let spare: LogIndex | null = null;
+    for (const { transfer, matchIndex, heardMs } of this.#followers.values()) {
+      const needed = transfer?.snapshot.index ?? matchIndex;
+      const isSilent = nowMs - heardMs >= config.patienceMs;
+      if (isSilent || needed < log.base.index) continue;
+      spare = spare === null ? needed : minIndex(spare, needed);
+    }
+    return spare;
   }
 
   leave(): void {
     const { effects, proposals, log } = this.#context;
+    for (const progress of this.#followers.values()) progress.end();
     for (const id of this.#reads.takeAll()) {
       effects.fail({ id, reason: "not_leader", leader: null });
     }
@@ -112,9 +138,7 @@ export class Leader implements RoleHandler {
   #takeResult({ from, result }: AppendEntriesResponse, progress: Progress): void {
     switch (result.type) {
       case "accepted":
-        if (progress.accepted(result.matchIndex)) this.#maybeCommit();
-        this.#replicate(from);
-        return;
+        return this.#accepted(from, progress, result.matchIndex);
       case "conflict": {
         const meet = this.#context.log.lastWithTermAtMost(result.hint.index, result.hint.term);
         if (progress.refused(result.prevIndex, meet.index)) this.#probe(from);
@@ -130,9 +154,9 @@ export class Leader implements RoleHandler {
   #replicate(node: NodeId): void {
     const { config, log } = this.#context;
     const progress = this.#followers.get(node)!;
+    if (!this.#hasEntry(progress.nextIndex)) return this.#maybeTransfer(node, progress);
     while (
       progress.nextIndex <= log.last.index &&
-      this.#hasEntry(progress.nextIndex) &&
       progress.mayReplicate(config.maxInflightMessages, config.maxInflightBytes)
     ) {
       const entries = log.slice(progress.nextIndex, log.last.index, config.maxMessageBytes);
@@ -140,6 +164,58 @@ export class Leader implements RoleHandler {
       const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
       progress.sentEntries(entries.at(-1)!.index, bytes);
     }
+  }
+
+  /** A follower holds everything up to `matchIndex`. */
+  #accepted(node: NodeId, progress: Progress, matchIndex: LogIndex): void {
+    if (progress.accepted(matchIndex)) this.#maybeCommit();
+    const { transfer } = progress;
+    if (transfer !== null) {
+      // It has its snapshot, though perhaps that is not enough any more, or got on without one.
+      const isThere = progress.matchIndex >= transfer.snapshot.index;
+      if (isThere || this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();
+      // It is there, but perhaps what was sent to it is not.
+      else if (transfer.isDue(this.#context.nowMs, this.#context.config.electionMaxMs)) {
+        return this.#sendChunk(node, transfer);
+      }
+    }
+    this.#replicate(node);
+  }
+
+  #takeSnapshotResult(message: InstallSnapshotResponse, progress: Progress): void {
+    const { from, result } = message;
+    if (result.type === "accepted") return this.#accepted(from, progress, result.matchIndex);
+    const { transfer } = progress;
+    if (transfer === null || !transfer.awaits(message)) return;
+    if (result.type === "restart") {
+      progress.becomeProbe();
+      return this.#replicate(from);
+    }
+    transfer.advance();
+    this.#sendChunk(from, transfer);
+  }
+
+  /** Sends a follower the state, if it is there to take it. */
+  #maybeTransfer(node: NodeId, progress: Progress): void {
+    if (!progress.active || progress.transfer !== null) return;
+    const source = this.#context.snapshots.open();
+    const snapshot = this.#context.log.idAt(source.index);
+    const transfer = new Transfer(++this.#transfers, snapshot, source);
+    progress.becomeSnapshot(transfer);
+    this.#sendChunk(node, transfer);
+  }
+
+  #sendChunk(to: NodeId, transfer: Transfer): void {
+    const { config, term, effects, nowMs } = this.#context;
+    effects.sendNow({
+      type: "installSnapshotRequest",
+      from: config.id,
+      to,
+      term,
+      snapshot: transfer.snapshot,
+      transfer: transfer.number,
+      ...transfer.send(nowMs),
+    });
   }
 
   /**
@@ -209,7 +285,11 @@ export class Leader implements RoleHandler {
       this.#context.becomeFollower(term, null);
       return false;
     }
-    for (const progress of this.#followers.values()) progress.active = false;
+    for (const progress of this.#followers.values()) {
+      progress.active = false;
+      const isSilent = nowMs - progress.heardMs >= config.patienceMs;
+      if (progress.transfer !== null && isSilent) progress.becomeProbe();
+    }
     this.#quorumDeadlineMs = nowMs + config.electionMinMs;
     return true;
   }

@@ -45,6 +45,7 @@ export interface LogChange {
 export class RaftLog {
   readonly #reader: LogReader;
   readonly #cacheBytes: number;
+  #base: EntryId;
   /** The end of the log, contiguous, oldest first. */
   readonly #tail: Entry[] = [];
   #tailBytes = 0;
@@ -59,9 +60,14 @@ export class RaftLog {
   constructor(reader: LogReader, commitIndex: LogIndex, cacheBytes: number) {
     this.#reader = reader;
     this.#cacheBytes = cacheBytes;
+    this.#base = reader.base;
     this.#last = reader.last;
     this.#durableIndex = reader.last.index;
-    this.#commitIndex = maxIndex(commitIndex, reader.base.index);
+    this.#commitIndex = commitIndex;
+    assert(
+      this.#commitIndex >= this.#base.index,
+      `the log begins after ${this.#base.index}, but only ${this.#commitIndex} is applied`,
+    );
     assert(
       this.#commitIndex <= this.#last.index,
       `commit ${this.#commitIndex} is past the log's end ${this.#last.index}`,
@@ -69,7 +75,7 @@ export class RaftLog {
   }
 
   get base(): EntryId {
-    return this.#reader.base;
+    return this.#base;
   }
 
   get last(): EntryId {
@@ -187,12 +193,42 @@ export class RaftLog {
   durableTo(index: LogIndex): void {
     this.#durableIndex = maxIndex(this.#durableIndex, index);
     let drop = 0;
+    let bytes = this.#tailBytes;
     for (const entry of this.#tail) {
-      if (entry.index > this.#durableIndex || this.#tailBytes <= this.#cacheBytes) break;
-      this.#tailBytes -= entry.data.byteLength;
+      if (entry.index > this.#durableIndex || bytes <= this.#cacheBytes) break;
+      bytes -= entry.data.byteLength;
       drop++;
     }
-    if (drop > 0) this.#tail.splice(0, drop);
+    if (drop > 0) this.#dropTail(drop);
+  }
+
+  /** Takes the oldest entries out of memory. */
+  #dropTail(count: number): void {
+    for (const entry of this.#tail.splice(0, count)) this.#tailBytes -= entry.data.byteLength;
+  }
+
+  /** Lets go of entries up to a committed one. */
+  compactTo(index: LogIndex): EntryId {
+    assert(
+      index > this.base.index && index <= this.#commitIndex,
+      `${index} is not within what may go, ${this.base.index}..${this.#commitIndex}`,
+    );
+    this.#base = this.idAt(index);
+    this.#dropTail(Math.max(0, index - this.#tailStart() + 1));
+    return this.#base;
+  }
+
+  /**
+   * Replaces the whole log by a snapshot that stands for all up to `id`. Nothing of it can be of use
+   * after that: what this replica has beyond was never compared with the snapshot's end.
+   */
+  reset(id: EntryId): void {
+    assert(id.index > this.#commitIndex, `a snapshot at ${id.index} is behind the commit index`);
+    this.#dropTail(this.#tail.length);
+    this.#base = id;
+    this.#last = id;
+    this.#commitIndex = id.index;
+    this.#durableIndex = minIndex(this.#durableIndex, id.index);
   }
 
   #truncate(from: LogIndex): void {

@@ -7,7 +7,9 @@ export type Message =
   | RequestVoteRequest
   | RequestVoteResponse
   | AppendEntriesRequest
-  | AppendEntriesResponse;
+  | AppendEntriesResponse
+  | InstallSnapshotRequest
+  | InstallSnapshotResponse;
 
 export type MessageType = Message["type"];
 
@@ -76,5 +78,41 @@ export type AppendResult =
    * newer than the leader's.
    */
   | { readonly type: "conflict"; readonly prevIndex: LogIndex; readonly hint: EntryId }
+  /** The request came from a term that has passed; the header's term is the newer one. */
+  | { readonly type: "stale" };
+
+/**
+ * Carries one chunk of the leader's state to a follower that lacks entries which the leader's log has
+ * let go of (paper, 7). One is under way to a follower at a time.
+ */
+export interface InstallSnapshotRequest extends Header {
+  readonly type: "installSnapshotRequest";
+  /** The last entry that the whole snapshot stands for. */
+  readonly snapshot: EntryId;
+  /** Which attempt of this leader it belongs to. They rise, and none is used twice in a term. */
+  readonly transfer: number;
+  /** Its place among the chunks of the transfer, from 0. */
+  readonly chunk: number;
+  readonly data: Uint8Array;
+  readonly isLast: boolean;
+}
+
+export interface InstallSnapshotResponse extends Header {
+  readonly type: "installSnapshotResponse";
+  readonly transfer: number;
+  readonly chunk: number;
+  readonly result: SnapshotResult;
+}
+
+export type SnapshotResult =
+  /** The chunk is durable; the next one may come. */
+  | { readonly type: "stored" }
+  /** The chunks before this one are not there: begin a new transfer. */
+  | { readonly type: "restart" }
+  /**
+   * The follower's log equals the leader's up to `matchIndex`, durably: the snapshot is in place, or is
+   * not needed.
+   */
+  | { readonly type: "accepted"; readonly matchIndex: LogIndex }
   /** The request came from a term that has passed; the header's term is the newer one. */
   | { readonly type: "stale" };

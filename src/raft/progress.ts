@@ -1,11 +1,12 @@
+import type { Transfer } from "./transfer.ts";
 import { type LogIndex, asIndex, maxIndex, minIndex, offset } from "./types.ts";
 
 /**
  * How a leader sends to a follower. `probe`: it does not know where the logs meet, so one message
  * at a time finds out. `replicate`: it does, so messages follow each other without waiting, up to
- * the window.
+ * the window. `snapshot`: the log no longer has what it needs, so it is sent the state.
  */
-export type ProgressState = "probe" | "replicate";
+export type ProgressState = "probe" | "replicate" | "snapshot";
 
 interface Inflight {
   readonly lastIndex: LogIndex;
@@ -16,7 +17,7 @@ interface Inflight {
  * What a leader knows of one follower in its term.
  *
  * Invariants: `matchIndex < nextIndex`; `matchIndex` never decreases within a term; the entries
- * between the two are under way or guessed at. Terms after etcd's tracker: see docs/raft-rules.md,
+ * between the two are under way or guessed at; a transfer is there while the state is `snapshot`. Terms after etcd's tracker: see docs/raft-rules.md,
  * L.
  */
 export class Progress {
@@ -27,16 +28,20 @@ export class Progress {
   #probeSent = false;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
+  #transfer: Transfer | null = null;
   /** Heard from since the last check of the quorum (thesis, 6.2). */
   active = false;
   /** The newest ReadIndex round this follower has confirmed. */
   confirmedRound = 0;
   /** When the follower was last sent entries, or a message that finds out whether any were lost. */
   lastSentMs: number;
+  /** When it was last heard; in the beginning, when the leader began to lead. */
+  heardMs: number;
 
   constructor(lastIndex: LogIndex, nowMs: number) {
     this.#nextIndex = offset(lastIndex, 1);
     this.lastSentMs = nowMs;
+    this.heardMs = nowMs;
   }
 
   /** The follower's log is known to equal the leader's up to here, durably. */
@@ -61,8 +66,14 @@ export class Progress {
     return this.#inflightBytes;
   }
 
+  /** The snapshot on its way to the follower. */
+  get transfer(): Transfer | null {
+    return this.#transfer;
+  }
+
   /** Whether entries may be sent now, given the window. */
   mayReplicate(maxMessages: number, maxBytes: number): boolean {
+    if (this.#state === "snapshot") return false;
     if (this.#state === "probe") return !this.#probeSent;
     return this.#inflight.length < maxMessages && this.#inflightBytes < maxBytes;
   }
@@ -91,7 +102,7 @@ export class Progress {
     if (this.#state === "probe") {
       // Only an answer to the probe itself tells where the logs meet; that of an older message
       // would end the probe too early.
-      if (matchIndex >= offset(this.#nextIndex, -1)) this.#becomeReplicate();
+      if (matchIndex >= offset(this.#nextIndex, -1)) this.becomeReplicate();
       return news;
     }
     while (this.#inflight[0] !== undefined && this.#inflight[0].lastIndex <= this.#matchIndex) {
@@ -106,7 +117,7 @@ export class Progress {
    * doubled.
    */
   refused(prevIndex: LogIndex, meetIndex: LogIndex): boolean {
-    if (prevIndex <= this.#matchIndex) return false;
+    if (prevIndex <= this.#matchIndex || this.#state === "snapshot") return false;
     if (this.#state === "replicate") {
       this.becomeProbe();
       return true;
@@ -120,20 +131,31 @@ export class Progress {
 
   /** Something sent was lost: start over from what is known. */
   becomeProbe(): void {
-    this.#state = "probe";
-    this.#nextIndex = offset(this.#matchIndex, 1);
-    this.#probeSent = false;
-    this.#clearInflight();
+    this.#become("probe");
   }
 
-  #becomeReplicate(): void {
-    this.#state = "replicate";
-    this.#nextIndex = offset(this.#matchIndex, 1);
-    this.#probeSent = false;
-    this.#clearInflight();
+  /** The logs are known to meet at the match index. */
+  becomeReplicate(): void {
+    this.#become("replicate");
   }
 
-  #clearInflight(): void {
+  /** What it needs is no longer in the log. */
+  becomeSnapshot(transfer: Transfer): void {
+    this.#become("snapshot");
+    this.#transfer = transfer;
+  }
+
+  /** The leader leads no more. */
+  end(): void {
+    this.#transfer?.close();
+    this.#transfer = null;
+  }
+
+  #become(state: ProgressState): void {
+    this.end();
+    this.#state = state;
+    this.#nextIndex = offset(this.#matchIndex, 1);
+    this.#probeSent = false;
     this.#inflight = [];
     this.#inflightBytes = 0;
   }

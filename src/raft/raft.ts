@@ -4,18 +4,22 @@ import { type RaftConfig, checkConfig } from "./config.ts";
 import type { Context, RoleHandler } from "./context.ts";
 import { Effects } from "./effects.ts";
 import { Follower } from "./follower.ts";
-import type { Input, Output } from "./io.ts";
+import { Incoming } from "./incoming.ts";
+import type { Input, Output, SnapshotSource } from "./io.ts";
 import { Leader } from "./leader.ts";
 import { type LogReader, RaftLog } from "./log.ts";
 import type { Message, PreVoteRequest, RequestVoteRequest } from "./messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Random } from "./random.ts";
 import {
+  type EntryId,
   type HardState,
   type LogIndex,
   type NodeId,
   type Role,
   type Term,
+  maxIndex,
+  minIndex,
   nextTerm,
   offset,
 } from "./types.ts";
@@ -27,6 +31,8 @@ export interface Persisted {
   readonly log: LogReader;
   /** The last entry that the state machine has applied. */
   readonly appliedIndex: LogIndex;
+  /** The state machine's state, for followers that need it whole. */
+  readonly snapshots: SnapshotSource;
 }
 
 /**
@@ -44,6 +50,8 @@ export class Raft implements Context {
   readonly effects = new Effects();
   readonly proposals = new Proposals();
   readonly others: readonly NodeId[];
+  readonly snapshots: SnapshotSource;
+  readonly incoming = new Incoming();
   #term: Term;
   #vote: NodeId | null;
   #role: RoleHandler;
@@ -61,6 +69,7 @@ export class Raft implements Context {
     this.random = new Random(config.seed);
     this.others = config.voters.filter((voter) => voter !== config.id);
     this.log = new RaftLog(persisted.log, persisted.appliedIndex, config.logCacheBytes);
+    this.snapshots = persisted.snapshots;
     this.#term = persisted.hardState.term;
     this.#vote = persisted.hardState.vote;
     this.#appliedIndex = persisted.appliedIndex;
@@ -114,10 +123,23 @@ export class Raft implements Context {
     this.#maybeApply();
     const output = this.effects.take(this.wakeAtMs);
     if (output.persist !== null) {
-      const { batch, truncateFrom } = output.persist;
-      this.#unpersisted.push({ batch, truncateFrom, lastIndex: this.log.last.index });
+      const { batch, truncateFrom, install } = output.persist;
+      this.#unpersisted.push({
+        batch,
+        // A snapshot takes the place of the whole log, which is to cut what lay beyond its end.
+        truncateFrom: install === null ? truncateFrom : offset(install.index, 1),
+        lastIndex: this.log.last.index,
+      });
     }
     return output;
+  }
+
+  install(snapshot: EntryId): void {
+    assert(this.proposals.size === 0, "a follower that takes a snapshot has proposals open");
+    this.effects.install(snapshot);
+    this.log.reset(snapshot);
+    this.#appliedIndex = snapshot.index;
+    this.#applyingIndex = snapshot.index;
   }
 
   becomeFollower(term: Term, leader: NodeId | null): void {
@@ -170,6 +192,8 @@ export class Raft implements Context {
         assert(input.index <= this.#applyingIndex, `applied ${input.index} was never handed out`);
         this.#appliedIndex = input.index;
         return;
+      case "compact":
+        return this.#compact(input.index, input.forced);
       case "unreachable":
         return this.#role.unreachable(input.node);
       default:
@@ -190,7 +214,9 @@ export class Raft implements Context {
       if (bindsTerm(message)) this.becomeFollower(message.term, null);
     }
     if (isVote) return this.#answerVote(message);
-    if (message.type === "appendEntriesRequest" && this.role !== "follower") {
+    const isLeaders =
+      message.type === "appendEntriesRequest" || message.type === "installSnapshotRequest";
+    if (isLeaders && this.role !== "follower") {
       assert(
         this.role !== "leader",
         `two leaders in term ${this.#term}: ${message.from} and this one`,
@@ -226,6 +252,17 @@ export class Raft implements Context {
           result,
         });
       }
+      case "installSnapshotRequest": {
+        const { transfer, chunk } = message;
+        const result = { type: "stale" } as const;
+        return this.effects.sendAfterPersist({
+          ...header,
+          type: "installSnapshotResponse",
+          transfer,
+          chunk,
+          result,
+        });
+      }
       case "preVoteRequest":
         return this.effects.sendAfterPersist({
           ...header,
@@ -239,6 +276,7 @@ export class Raft implements Context {
           granted: false,
         });
       case "appendEntriesResponse":
+      case "installSnapshotResponse":
       case "preVoteResponse":
       case "requestVoteResponse":
         return;
@@ -287,6 +325,13 @@ export class Raft implements Context {
     }
     this.log.durableTo(durable);
     this.#role.persisted(batch);
+  }
+
+  /** Lets go of the beginning of the log, as far as it may. */
+  #compact(index: LogIndex, forced: LogIndex): void {
+    const spare = this.#role.spareIndex ?? index;
+    const to = minIndex(this.#appliedIndex, maxIndex(forced, minIndex(index, spare)));
+    if (to > this.log.base.index) this.effects.compactTo(this.log.compactTo(to));
   }
 
   /**

@@ -5,10 +5,11 @@ import type { ClientResult, ReadRequest, ReadResult } from "../protocol/client.t
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import type { RaftConfig } from "../raft/config.ts";
 import { describeRaft } from "../raft/describe.ts";
-import type { Failure, Input, Output, RequestId } from "../raft/io.ts";
+import type { Failure, Input, Output, Persist, RequestId } from "../raft/io.ts";
 import type { Message } from "../raft/messages.ts";
 import { Raft } from "../raft/raft.ts";
 import { type Entry, type LogIndex, type NodeId, asIndex } from "../raft/types.ts";
+import { Compaction, type LogLimits } from "./compaction.ts";
 import type { Clock, Peers, Storage, Wake } from "./ports.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -58,6 +59,7 @@ export class Driver {
   readonly #window: RequestWindow;
   readonly #ports: DriverPorts;
   readonly #waiters = new Waiters<Ending>();
+  readonly #compaction: Compaction;
   /** Reads that the core has called safe at an index that is not applied yet. */
   #safeReads: { id: RequestId; index: LogIndex }[] = [];
   /** The newest batch written, and whether someone is waiting for it to become durable. */
@@ -65,14 +67,17 @@ export class Driver {
   #syncing = false;
   #stopped = false;
 
-  constructor(config: RaftConfig, ports: DriverPorts) {
+  constructor(config: RaftConfig, limits: LogLimits, ports: DriverPorts) {
     const { storage } = ports;
     this.#ports = ports;
+    this.#compaction = new Compaction(limits);
     this.#window = new RequestWindow(() => storage.requestRecords());
     this.#machine = new StateMachine(storage.table, this.#window, storage.machineState);
     const { hardState, log } = storage;
     const appliedIndex = asIndex(this.#machine.state.appliedIndex);
-    this.#raft = new Raft(config, { hardState, log, appliedIndex }, ports.clock.nowMs());
+    const snapshots = { open: () => storage.openExport(this.#machine.state) };
+    const persisted = { hardState, log, appliedIndex, snapshots };
+    this.#raft = new Raft(config, persisted, ports.clock.nowMs());
   }
 
   get raft(): Raft {
@@ -81,6 +86,11 @@ export class Driver {
 
   get machine(): StateMachine {
     return this.#machine;
+  }
+
+  /** What the log takes in storage, about. */
+  get logBytes(): number {
+    return this.#ports.storage.log.bytes;
   }
 
   /** Something happened that may mean that a deadline has passed. */
@@ -169,6 +179,10 @@ export class Driver {
       const index = this.#apply(output);
       output = this.#raft.step({ type: "applied", index, nowMs: input.nowMs });
       this.#perform(output, reply);
+      const due = this.#compaction.due(this.#ports.storage.log);
+      if (due === null || output.apply.length > 0) continue;
+      output = this.#raft.step({ type: "compact", ...due, nowMs: input.nowMs });
+      this.#perform(output, reply);
     }
     this.#answerReads();
     this.#ports.wake.arm(output.wakeAtMs);
@@ -176,16 +190,25 @@ export class Driver {
 
   #perform(output: Output, reply: Reply | null): void {
     this.#send(output.sendNow, reply);
-    if (output.persist !== null) {
-      this.#ports.storage.persist(output.persist);
-      this.#writtenBatch = output.persist.batch;
-      void this.#reportDurable();
-    }
+    if (output.persist !== null) this.#persist(output.persist);
     this.#send(output.sendAfterPersist, reply);
     this.#safeReads.push(...output.reads);
     for (const failure of output.failed) {
       this.#waiters.end(failure.id, { type: "failed", ...failure });
     }
+  }
+
+  #persist(persist: Persist): void {
+    const { storage } = this.#ports;
+    const { compactTo, install, batch } = persist;
+    // Entries that had no effect may not be marked as applied yet, and soon can't be applied again.
+    if (compactTo !== null && storage.machineState.appliedIndex < compactTo.index) {
+      storage.saveMachine(this.#machine.state, []);
+    }
+    storage.persist(persist);
+    if (install !== null) this.#machine.restore(storage.machineState);
+    this.#writtenBatch = batch;
+    void this.#reportDurable();
   }
 
   #send(messages: readonly Message[], reply: Reply | null): void {

@@ -1,10 +1,10 @@
 import type { MachineState } from "../kv/state-machine.ts";
 import type { RequestRecord } from "../kv/request-window.ts";
 import type { KvTable } from "../kv/table.ts";
-import type { Persist } from "../raft/io.ts";
+import type { Persist, SnapshotExport } from "../raft/io.ts";
 import type { LogReader } from "../raft/log.ts";
 import type { Message } from "../raft/messages.ts";
-import type { HardState, NodeId } from "../raft/types.ts";
+import type { HardState, LogIndex, NodeId } from "../raft/types.ts";
 
 /**
  * What the driver needs from the world. Production gives it a Durable Object; tests and the
@@ -18,8 +18,19 @@ import type { HardState, NodeId } from "../raft/types.ts";
  */
 export interface Storage {
   readonly hardState: HardState;
-  readonly log: LogReader;
+  readonly log: StoredLog;
+  /**
+   * Writes a batch: the hard state, then what it says of snapshots, then a cut of the log, then entries.
+   *
+   * @throws when a snapshot is to be installed whose chunks are not there or are not of this format.
+   */
   persist(persist: Persist): void;
+  /**
+   * Holds on to all that `persist` could install elsewhere, as it is now, while writes go on.
+   *
+   * @param state the state machine's counters, which may be newer than those stored last.
+   */
+  openExport(state: MachineState): SnapshotExport;
   readonly table: KvTable;
   readonly machineState: MachineState;
   /** The request records stored last, oldest first; at least those of the window. */
@@ -34,6 +45,14 @@ export interface Storage {
    * replaced.
    */
   durable(): Promise<void>;
+}
+
+/** A log that knows how much room it takes. */
+export interface StoredLog extends LogReader {
+  /** Bytes of what is stored, about. */
+  readonly bytes: number;
+  /** The last entry that may go so that about the newest `bytes` stay; that of `base` when none may. */
+  indexBefore(bytes: number): LogIndex;
 }
 
 /** The replica's only timer. */

@@ -31,6 +31,7 @@ import { maxRounds } from "../raft/read-index.ts";
 import { asClientBatch, asPeerRequest } from "./check-body.ts";
 import { answerBatch } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
+import { logLimits } from "./compaction.ts";
 import { Driver } from "./driver.ts";
 import { type Group, founderId, loadGroup, parseObjectName, regionOf, saveGroup } from "./group.ts";
 import { FetchPeers } from "./peers.ts";
@@ -172,7 +173,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   #start(group: Group): Membership {
-    const { heartbeatMs, electionMinMs, electionMaxMs } = this.#settings;
+    const { heartbeatMs, electionMinMs, electionMaxMs, logBytes } = this.#settings;
     const clock = new MonotonicClock(() => Date.now());
     const wake = new AlarmWake((wallMs) => this.ctx.storage.setAlarm(wallMs), clock);
     const peers = new FetchPeers({
@@ -192,8 +193,10 @@ export class Replica extends DurableObject<ReplicaEnv> {
         heartbeatMs,
         electionMinMs,
         electionMaxMs,
+        patienceMs: 10 * electionMaxMs,
         ...defaultSizes,
       },
+      logLimits(logBytes),
       {
         storage: this.#storage,
         peers,
@@ -226,7 +229,9 @@ function describeStatus({ group, driver }: Membership): ReplicaStatus {
     leader: raft.leader,
     commitIndex: raft.log.commitIndex,
     lastApplied: raft.appliedIndex,
+    firstLogIndex: raft.log.base.index + 1,
     lastLogIndex: raft.log.last.index,
+    logBytes: driver.logBytes,
     revision: machine.state.revision,
     stateHash: machine.state.hash,
     members: group.members,

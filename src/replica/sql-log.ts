@@ -1,5 +1,4 @@
 import { fromBytes, toBytes } from "../protocol/codec.ts";
-import type { LogReader } from "../raft/log.ts";
 import {
   type Entry,
   type EntryId,
@@ -9,6 +8,7 @@ import {
   asTerm,
   offset,
 } from "../raft/types.ts";
+import type { StoredLog } from "./ports.ts";
 
 /**
  * Entry data in one row. With the rest of an entry and a value of the largest size it stays well
@@ -27,13 +27,16 @@ type SegmentEnds = {
   first_term: number;
   last_term: number;
 };
-type Segment = SegmentEnds & { entries: ArrayBuffer };
+type Segment = SegmentEnds & { entries: ArrayBuffer; bytes_before: number };
 
 /** The Raft log in rows of many entries each. */
-export class SqlLog implements LogReader {
+export class SqlLog implements StoredLog {
   readonly #sql: SqlStorage;
-  readonly #base: EntryId;
+  #base: EntryId;
   #last: EntryId;
+  /** The running counts of bytes before the first segment and after the last. */
+  #bytesBefore = 0;
+  #bytesAfter = 0;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -41,7 +44,7 @@ export class SqlLog implements LogReader {
       .exec<{ base_term: number; base_index: number }>("SELECT base_term, base_index FROM raft")
       .one();
     this.#base = { term: asTerm(raft.base_term), index: asIndex(raft.base_index) };
-    this.#last = this.#readLast();
+    this.#last = this.#readEnds();
   }
 
   get base(): EntryId {
@@ -50,6 +53,21 @@ export class SqlLog implements LogReader {
 
   get last(): EntryId {
     return this.#last;
+  }
+
+  get bytes(): number {
+    return this.#bytesAfter - this.#bytesBefore;
+  }
+
+  indexBefore(bytes: number): LogIndex {
+    if (bytes >= this.bytes) return this.#base.index;
+    const [first] = this.#sql
+      .exec<{ first_index: number }>(
+        "SELECT first_index FROM log WHERE bytes_before <= ? ORDER BY first_index DESC LIMIT 1",
+        this.#bytesAfter - bytes,
+      )
+      .toArray();
+    return asIndex(Math.max(this.#base.index, (first?.first_index ?? 0) - 1));
   }
 
   termAt(index: LogIndex): Term {
@@ -105,9 +123,39 @@ export class SqlLog implements LogReader {
       .toArray();
     if (cut !== undefined && cut.last_index >= from) {
       this.#sql.exec("DELETE FROM log WHERE first_index = ?", cut.first_index);
+      this.#bytesAfter = cut.bytes_before;
       this.#write(this.#decode(cut).filter((entry) => entry.index < from));
     }
-    this.#last = this.#readLast();
+    this.#last = this.#readEnds();
+  }
+
+  /** Lets the log begin after `base`. A segment that reaches beyond it stays whole. */
+  compactTo(base: EntryId): void {
+    const [segment] = this.#sql
+      .exec<SegmentEnds>(
+        `SELECT first_index, last_index, first_term, last_term FROM log
+         WHERE first_index <= ? ORDER BY first_index DESC LIMIT 1`,
+        base.index,
+      )
+      .toArray();
+    if (segment !== undefined) {
+      const { first_index, last_index } = segment;
+      const gone = last_index <= base.index ? last_index : first_index - 1;
+      this.#sql.exec("DELETE FROM log WHERE first_index <= ?", gone);
+    }
+    this.#setBase(base);
+  }
+
+  /** Removes all entries, and lets the log begin, and end, at `base`. */
+  reset(base: EntryId): void {
+    this.#sql.exec("DELETE FROM log");
+    this.#setBase(base);
+  }
+
+  #setBase(base: EntryId): void {
+    this.#sql.exec("UPDATE raft SET base_term = ?, base_index = ?", base.term, base.index);
+    this.#base = base;
+    this.#last = this.#readEnds();
   }
 
   #write(segment: readonly Entry[]): void {
@@ -118,25 +166,34 @@ export class SqlLog implements LogReader {
       entryTypes.indexOf(type),
       data,
     ]);
+    const bytes = toBytes(packed);
     this.#sql.exec(
-      "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)",
       first.index,
       last.index,
       first.term,
       last.term,
-      toBytes(packed),
+      bytes,
+      this.#bytesAfter,
     );
+    this.#bytesAfter += bytes.byteLength;
     this.#last = { term: last.term, index: last.index };
   }
 
-  #readLast(): EntryId {
-    const [row] = this.#sql
-      .exec<{ last_index: number; last_term: number }>(
-        "SELECT last_index, last_term FROM log ORDER BY first_index DESC LIMIT 1",
-      )
-      .toArray();
-    if (row === undefined) return this.#base;
-    return { term: asTerm(row.last_term), index: asIndex(row.last_index) };
+  /** Reads how far the log goes, and returns its last entry's id. */
+  #readEnds(): EntryId {
+    const end = (order: "ASC" | "DESC") =>
+      this.#sql
+        .exec<{ last_index: number; last_term: number; bytes_before: number; bytes: number }>(
+          `SELECT last_index, last_term, bytes_before, length(entries) AS bytes
+           FROM log ORDER BY first_index ${order} LIMIT 1`,
+        )
+        .toArray()[0];
+    const [first, last] = [end("ASC"), end("DESC")];
+    this.#bytesBefore = first?.bytes_before ?? 0;
+    this.#bytesAfter = last === undefined ? 0 : last.bytes_before + last.bytes;
+    if (last === undefined) return this.#base;
+    return { term: asTerm(last.last_term), index: asIndex(last.last_index) };
   }
 
   #segmentAt(firstIndex: LogIndex): Segment {

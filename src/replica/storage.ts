@@ -1,13 +1,16 @@
 import type { MachineState } from "../kv/state-machine.ts";
 import { initialState } from "../kv/state-machine.ts";
 import { type RequestRecord, windowSize } from "../kv/request-window.ts";
-import type { KvTable, Row } from "../kv/table.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
-import type { Persist } from "../raft/io.ts";
+import type { Persist, SnapshotExport } from "../raft/io.ts";
 import { type HardState, asTerm } from "../raft/types.ts";
 import type { Storage } from "./ports.ts";
+import { ChunkedExport, chunkBytes } from "./chunked-export.ts";
 import { migrate } from "./schema.ts";
+import { SqlIncoming } from "./sql-incoming.ts";
 import { SqlLog } from "./sql-log.ts";
+import { SqlTable } from "./sql-table.ts";
+import { SqlViews } from "./sql-views.ts";
 import { type PackedRecord, packRecord, unpackRecord } from "./packed-record.ts";
 
 /**
@@ -16,7 +19,9 @@ import { type PackedRecord, packRecord, unpackRecord } from "./packed-record.ts"
  */
 export class DurableStorage implements Storage {
   readonly log: SqlLog;
-  readonly table: KvTable;
+  readonly table: SqlTable;
+  readonly #views: SqlViews;
+  readonly #incoming: SqlIncoming;
   readonly #storage: DurableObjectStorage;
   readonly #sql: SqlStorage;
 
@@ -25,7 +30,9 @@ export class DurableStorage implements Storage {
     this.#sql = storage.sql;
     migrate(this.#sql);
     this.log = new SqlLog(this.#sql);
-    this.table = new SqlTable(this.#sql);
+    this.#views = new SqlViews(this.#sql);
+    this.#incoming = new SqlIncoming(this.#sql);
+    this.table = new SqlTable(this.#sql, this.#views);
   }
 
   get hardState(): HardState {
@@ -35,12 +42,23 @@ export class DurableStorage implements Storage {
     return { term: asTerm(row.term), vote: row.vote };
   }
 
-  persist({ hardState, truncateFrom, entries }: Persist): void {
+  persist({ hardState, chunk, install, compactTo, truncateFrom, entries }: Persist): void {
     if (hardState !== null) {
       this.#sql.exec("UPDATE raft SET term = ?, vote = ?", hardState.term, hardState.vote);
     }
+    if (chunk !== null) this.#incoming.store(chunk.place, chunk.data);
+    if (install !== null) {
+      this.#incoming.install(install);
+      this.log.reset(install);
+    }
+    if (compactTo !== null) this.log.compactTo(compactTo);
     if (truncateFrom !== null) this.log.truncateFrom(truncateFrom);
     if (entries.length > 0) this.log.append(entries);
+  }
+
+  openExport(state: MachineState): SnapshotExport {
+    const view = this.#views.open(state.revision, state.appliedIndex);
+    return new ChunkedExport(state, view, chunkBytes);
   }
 
   get machineState(): MachineState {
@@ -73,7 +91,8 @@ export class DurableStorage implements Storage {
       state.hash,
       toBytes(records.map(packRecord)),
     );
-    this.#forgetRecords(state.sequence - windowSize);
+    // A snapshot on its way out needs all that were there when it began.
+    if (!this.#views.isAnyOpen) this.#forgetRecords(state.sequence - windowSize);
   }
 
   durable(): Promise<void> {
@@ -95,50 +114,5 @@ export class DurableStorage implements Storage {
       if (row.sequence > sequence) return;
       this.#sql.exec("DELETE FROM machine WHERE applied_index = ?", row.applied_index);
     }
-  }
-}
-
-/** The state machine's keys. */
-class SqlTable implements KvTable {
-  readonly #sql: SqlStorage;
-
-  constructor(sql: SqlStorage) {
-    this.#sql = sql;
-  }
-
-  get(key: string): Row | null {
-    const [row] = this.#sql
-      .exec<{
-        value: ArrayBuffer;
-        content_type: string | null;
-        create_revision: number;
-        mod_revision: number;
-        version: number;
-      }>("SELECT * FROM kv WHERE key = ?", key)
-      .toArray();
-    if (row === undefined) return null;
-    return {
-      value: new Uint8Array(row.value),
-      contentType: row.content_type,
-      createRevision: row.create_revision,
-      modRevision: row.mod_revision,
-      version: row.version,
-    };
-  }
-
-  put(key: string, row: Row): void {
-    this.#sql.exec(
-      "INSERT OR REPLACE INTO kv VALUES (?, ?, ?, ?, ?, ?)",
-      key,
-      row.value,
-      row.contentType,
-      row.createRevision,
-      row.modRevision,
-      row.version,
-    );
-  }
-
-  delete(key: string): void {
-    this.#sql.exec("DELETE FROM kv WHERE key = ?", key);
   }
 }

@@ -5,6 +5,8 @@ import type { Row } from "../../src/kv/table.ts";
 import type { Persist } from "../../src/raft/io.ts";
 import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../src/raft/types.ts";
 import type { Storage } from "../../src/replica/ports.ts";
+import { nothing } from "../support/persist.ts";
+import { describeSnapshots } from "./snapshots.ts";
 
 /** One replica's disk, as the contract needs it. */
 export interface ContractDisk {
@@ -28,6 +30,7 @@ export function describeStorage(name: string, newDisk: () => ContractDisk): void
     describe("the table", () => describeTable(newDisk));
     describe("the state machine's counters and request records", () => describeMachine(newDisk));
     describe("turns", () => describeTurns(newDisk));
+    describeSnapshots(newDisk);
   });
 }
 
@@ -492,8 +495,6 @@ function describeTurns(newDisk: () => ContractDisk): void {
     expect(await seen(disk)).toEqual(all);
   });
 }
-
-const nothing: Persist = { batch: 1, hardState: null, truncateFrom: null, entries: [] };
 
 const vote = (term: number, node: string | null) => ({ term: asTerm(term), vote: node });
 

@@ -21,6 +21,7 @@ function failing(on: "persist" | "saveMachine" | "put"): (storage: Storage) => S
     log: storage.log,
     table: on === "put" ? { ...storage.table, put: fail } : storage.table,
     persist: on === "persist" ? fail : (persist) => storage.persist(persist),
+    openExport: (state) => storage.openExport(state),
     requestRecords: () => storage.requestRecords(),
     saveMachine:
       on === "saveMachine" ? fail : (state, records) => storage.saveMachine(state, records),

@@ -12,6 +12,19 @@ const secret = "0123456789abcdef";
 const urls = { 1: "https://one.example", 2: "https://two.example", 3: "http://127.0.0.1:80/a/b" };
 const text = JSON.stringify(urls);
 
+describe("The log's length", () => {
+  test("is 8 MiB unless told otherwise", () => {
+    expect(parseSettings(vars).logBytes).toBe(8 * 1024 * 1024);
+    expect(parseSettings({ ...vars, LOG_BYTES: "4096" }).logBytes).toBe(4096);
+  });
+
+  test.each(["4095", "1073741825", "", "many", "5000.5"])("is not %s", (bytes) => {
+    expect(() => parseSettings({ ...vars, LOG_BYTES: bytes })).toThrow(
+      "LOG_BYTES must be a whole number from 4096 to 1073741824",
+    );
+  });
+});
+
 describe("Replicas in Workers of their own", () => {
   test("are off unless asked for", () => {
     expect(parseSettings(vars)).toMatchObject({ elsewhere: null, gatewaySecret: null });

@@ -1,6 +1,13 @@
 import { describeId } from "../../src/raft/describe.ts";
 import { majority } from "../../src/raft/quorum.ts";
-import { type Entry, type LogIndex, type NodeId, type Term, offset } from "../../src/raft/types.ts";
+import {
+  type Entry,
+  type EntryId,
+  type LogIndex,
+  type NodeId,
+  type Term,
+  offset,
+} from "../../src/raft/types.ts";
 import { check, holdsOrHeld } from "./check.ts";
 import type { Before, Life, Step } from "./life.ts";
 import type { Raft } from "../../src/raft/raft.ts";
@@ -33,8 +40,11 @@ export class CommitInvariants {
   stepped({ replica, output, before }: Step): void {
     const seen = this.#seenOf(replica, before);
     if (output.persist?.truncateFrom) this.#cut(replica, seen, output.persist.truncateFrom);
+    if (output.persist?.install) this.#installs(replica, seen, output.persist.install);
     this.#advanced(replica, seen, before.role === "leader");
+    if (output.persist?.compactTo) this.#compacts(replica, output.persist.compactTo);
     this.#applied(output.apply, replica, seen);
+    this.#keepsApplied(replica);
   }
 
   /** LeaderCompleteness: a new leader has all that was committed in earlier terms. */
@@ -73,6 +83,33 @@ export class CommitInvariants {
     const final = this.#committed[from - 1];
     const isHeld = final !== undefined && holdsOrHeld(durable.log, final);
     check(isReplaced || !isHeld, "quorum log", () => `${id} cut ${from}, which is committed`);
+  }
+
+  /** A snapshot is of what is committed, and brings more than there was. */
+  #installs({ id, raft }: Life, seen: Seen, snapshot: EntryId): void {
+    const isFinal = this.#committed[snapshot.index - 1]?.term === snapshot.term;
+    const isNews = snapshot.index > seen.commitIndex;
+    const isClean = seen.appliedIndex === seen.commitIndex;
+    check(isFinal && isNews && isClean, "snapshot", () => `${id} installs ${describeId(snapshot)}`);
+    const isWhole =
+      raft.log.base.index === snapshot.index && raft.log.last.index === snapshot.index;
+    check(isWhole, "snapshot", () => `${id} keeps a log under ${describeId(snapshot)}`);
+    seen.commitIndex = snapshot.index;
+    seen.appliedIndex = snapshot.index;
+    seen.applyingIndex = snapshot.index;
+  }
+
+  /** Only what is committed and applied is let go of. */
+  #compacts({ id, raft }: Life, { term, index }: EntryId): void {
+    const isFinal = this.#committed[index - 1]?.term === term;
+    check(isFinal && index <= raft.appliedIndex, "compaction", () => `${id} cuts up to ${index}`);
+  }
+
+  /** What a log has let go of is in the state, also after a crash. */
+  #keepsApplied({ id, durable: { log, appliedIndex } }: Life): void {
+    check(log.base.index <= appliedIndex, "compaction", () => {
+      return `${id} has a log from ${log.base.index} on and a state of ${appliedIndex}`;
+    });
   }
 
   /** Nothing goes back in one life, and what commits first anywhere is final. */

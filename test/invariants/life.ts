@@ -7,6 +7,8 @@ import type { HardState, LogIndex, NodeId, Role, Term } from "../../src/raft/typ
 export interface Durable {
   readonly hardState: HardState;
   readonly log: LogReader;
+  /** The last entry whose effect is there. */
+  readonly appliedIndex: LogIndex;
 }
 
 /**

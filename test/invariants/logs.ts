@@ -21,7 +21,9 @@ export class LogInvariants {
 
   sent(message: Message): void {
     if (message.type === "appendEntriesRequest") this.#named(message.entries, message.prev.term);
-    if (message.type !== "appendEntriesResponse" || message.result.type !== "accepted") return;
+    const isAnswer =
+      message.type === "appendEntriesResponse" || message.type === "installSnapshotResponse";
+    if (!isAnswer || message.result.type !== "accepted") return;
     const { matchIndex } = message.result;
     const { log, hardState } = this.#replicas.get(message.from)!.durable;
     // One that speaks of a term that has passed may be late, and its entries gone.
@@ -34,8 +36,9 @@ export class LogInvariants {
   stepped(step: Step): void {
     const { replica, output } = step;
     if (output.persist !== null) {
-      const { truncateFrom, entries } = output.persist;
+      const { truncateFrom, entries, install } = output.persist;
       const written = this.#writtenBy(replica);
+      if (install !== null) written.clear();
       if (truncateFrom !== null) this.#cut(step, truncateFrom, entries);
       const first = entries[0];
       if (first !== undefined) {

@@ -136,8 +136,8 @@ export const mutants: readonly Mutant[] = [
     name: "everything-committed-at-boot",
     what: "a replica takes its whole log for committed when it boots",
     file: "src/raft/log.ts",
-    find: "this.#commitIndex = maxIndex(commitIndex, reader.base.index);",
-    replace: "this.#commitIndex = maxIndex(commitIndex, reader.last.index);",
+    find: "    this.#commitIndex = commitIndex;",
+    replace: "    void commitIndex;\n    this.#commitIndex = reader.last.index;",
   },
   {
     name: "no-pre-vote",
@@ -192,18 +192,113 @@ export const mutants: readonly Mutant[] = [
     name: "ack-before-durable",
     what: "a follower's acknowledgement leaves before its disk has the entries",
     file: "src/raft/follower.ts",
-    find: "    effects.sendAfterPersist({",
-    replace: "    effects.sendNow({",
+    find: "    effects.sendAfterPersist({ ...answer",
+    replace: "    effects.sendNow({ ...answer",
   },
   {
     name: "late-refusal-believed",
     what: "an old refusal makes the leader forget what a follower has acknowledged",
     file: "src/raft/progress.ts",
-    find: `  becomeProbe(): void {
-    this.#state = "probe";`,
+    find: `  becomeProbe(): void {`,
     replace: `  becomeProbe(): void {
-    this.#matchIndex = asIndex(0);
-    this.#state = "probe";`,
+    this.#matchIndex = asIndex(0);`,
+  },
+  {
+    name: "log-kept-under-a-snapshot",
+    what: "what the log holds beyond a snapshot stays, though it does not follow (openraft, 559)",
+    file: "src/raft/log.ts",
+    find: `    this.#dropTail(this.#tail.length);
+    this.#base = id;
+    this.#last = id;`,
+    replace: `    this.#base = id;
+    if (this.#last.index < id.index) this.#last = id;`,
+  },
+  {
+    name: "snapshot-over-a-newer-state",
+    what: "a snapshot that comes late is put in the place of a newer state",
+    file: "src/raft/follower.ts",
+    find: "    if (snapshot.index <= log.commitIndex) {",
+    replace: "    if (snapshot.index === log.commitIndex) {",
+  },
+  {
+    name: "chunks-out-of-order",
+    what: "a chunk is taken for the next, whatever its place",
+    file: "src/raft/incoming.ts",
+    find: `    if (!isKnown) return { type: "restart" };
+    if (chunk < this.#next) return { type: "stored" };`,
+    replace: `    if (!isKnown && chunk === 0) return { type: "restart" };`,
+  },
+  {
+    name: "old-transfer-believed",
+    what: "chunks of any transfer of the leader are taken for those of the one under way",
+    file: "src/raft/incoming.ts",
+    find: "const isKnown = term === this.#term && transfer === this.#transfer && chunk <= this.#next;",
+    replace: "const isKnown = term === this.#term && chunk <= this.#next;",
+  },
+  {
+    name: "chunk-never-sent-again",
+    what: "the leader waits for ever for the answer to a chunk",
+    file: "src/raft/transfer.ts",
+    find: "    return this.#sentMs === null || nowMs - this.#sentMs >= afterMs;",
+    replace: "    return nowMs < afterMs;",
+  },
+  {
+    name: "snapshot-of-what-is-not-there",
+    what: "a leader takes for stored whatever chunk an answer speaks of",
+    file: "src/raft/leader.ts",
+    find: "if (transfer === null || !transfer.awaits(message)) return;",
+    replace: "if (transfer === null) return;",
+  },
+  {
+    name: "overtaken-snapshot-awaited",
+    what: "a leader goes on with a transfer whose end the follower has reached",
+    file: "src/raft/leader.ts",
+    find: "if (isThere || this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();",
+    replace:
+      "if (isThere && this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();",
+  },
+  {
+    name: "compaction-of-what-is-not-applied",
+    what: "the log lets go of committed entries that are not applied",
+    file: "src/raft/raft.ts",
+    find: "const to = minIndex(this.#appliedIndex, maxIndex(forced, minIndex(index, spare)));",
+    replace: "const to = maxIndex(this.log.commitIndex, maxIndex(forced, minIndex(index, spare)));",
+  },
+  {
+    name: "compaction-without-the-state",
+    what: "entries go although the state that they led to is not stored",
+    file: "src/replica/driver.ts",
+    find: "if (compactTo !== null && storage.machineState.appliedIndex < compactTo.index) {",
+    replace: "if (compactTo === null && install !== null) {",
+  },
+  {
+    name: "old-state-under-a-snapshot",
+    what: "a replica goes on from the state that it had before a snapshot",
+    file: "src/replica/driver.ts",
+    find: "if (install !== null) this.#machine.restore(storage.machineState);",
+    replace: "void install;",
+  },
+  {
+    name: "old-requests-under-a-snapshot",
+    what: "a replica goes on from the request records that it had before a snapshot",
+    file: "src/kv/state-machine.ts",
+    find: "    this.#window.reload();",
+    replace: "",
+  },
+  {
+    name: "snapshot-without-requests",
+    what: "a snapshot leaves out which requests have been carried out",
+    file: "src/replica/chunked-export.ts",
+    find: "return { data: packChunk({ state, turns, rows: rows.items }), isLast: rows.isLast };",
+    replace:
+      "return { data: packChunk({ state, turns: [], rows: rows.items }), isLast: rows.isLast };",
+  },
+  {
+    name: "snapshot-cut-short",
+    what: "a snapshot ends with its first chunk of rows",
+    file: "src/replica/chunked-export.ts",
+    find: "rows: rows.items }), isLast: rows.isLast };",
+    replace: "rows: rows.items }), isLast: turns.length === 0 };",
   },
   {
     name: "durable-before-it-is",

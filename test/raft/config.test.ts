@@ -14,6 +14,7 @@ test.each<[string, Partial<RaftConfig>]>([
   ["heartbeatMs must be at least 1", { heartbeatMs: NaN }],
   ["electionMinMs must be at least twice heartbeatMs", { electionMinMs: 19 }],
   ["electionMaxMs must be above electionMinMs", { electionMaxMs: 100 }],
+  ["patienceMs must be at least electionMaxMs", { patienceMs: 199 }],
   ["maxMessageBytes must be at least 1", { maxMessageBytes: 0 }],
   ["maxInflightMessages must be at least 1", { maxInflightMessages: 0 }],
   ["maxInflightBytes must be at least 1", { maxInflightBytes: 0 }],

@@ -9,9 +9,10 @@ import {
 } from "../../src/raft/describe.ts";
 import type { Input } from "../../src/raft/io.ts";
 import { asIndex, asTerm } from "../../src/raft/types.ts";
-import { entries, message } from "../support/notation.ts";
+import { entries, id, message } from "../support/notation.ts";
 import { settledLeader } from "../support/roles.ts";
 import { proposal } from "../support/test-replica.ts";
+import { nothing } from "../support/persist.ts";
 
 const messages = [
   "n1->n2 preVoteRequest t3 last 2/7",
@@ -50,17 +51,22 @@ test.each([
 });
 
 test("a write names what it changes, and only that", () => {
-  const nothing = { batch: 7, hardState: null, truncateFrom: null, entries: [] };
   const hardState = { term: asTerm(2), vote: null };
-  expect(describePersist({ ...nothing, hardState })).toBe("persist #7 term 2 vote none");
+  expect(describePersist({ ...nothing, batch: 7, hardState })).toBe("persist #7 term 2 vote none");
   expect(
     describePersist({
+      ...nothing,
       batch: 8,
       hardState: { term: asTerm(2), vote: "n1" },
       truncateFrom: asIndex(4),
       entries: entries("2/4..2/5"),
     }),
   ).toBe("persist #8 term 2 vote n1, cut 4, append 2/4..2/5");
+  const chunk = { place: 2, data: new Uint8Array(0) };
+  expect(describePersist({ ...nothing, chunk, install: id("2/9") })).toBe(
+    "persist #1 chunk 2, install 2/9",
+  );
+  expect(describePersist({ ...nothing, compactTo: id("2/9") })).toBe("persist #1 compact to 2/9");
 });
 
 describe("inputs", () => {
@@ -72,6 +78,7 @@ describe("inputs", () => {
     [{ nowMs: 0, type: "read", id: 3 }, "read #3"],
     [{ nowMs: 0, type: "persisted", batch: 4 }, "persisted #4"],
     [{ nowMs: 0, type: "applied", index: asIndex(5) }, "applied 5"],
+    [{ nowMs: 0, type: "compact", index: asIndex(5), forced: asIndex(0) }, "compact to 5"],
     [{ nowMs: 0, type: "unreachable", node: "n2" }, "unreachable n2"],
   ];
 
@@ -83,7 +90,7 @@ describe("inputs", () => {
 test("an output is written in the order in which the host carries it out", () => {
   const lines = describeOutput({
     sendNow: [message(messages[0]!)],
-    persist: { batch: 1, hardState: null, truncateFrom: null, entries: entries("1/1") },
+    persist: { ...nothing, entries: entries("1/1") },
     sendAfterPersist: [message(messages[1]!)],
     apply: entries("1/1"),
     done: [{ id: 1, index: asIndex(1) }],

@@ -194,7 +194,7 @@ describe("stickiness", () => {
     [electionMinMs - 1, []],
     [electionMinMs, ["then send n1->n3 preVoteResponse t2 granted"]],
   ])("[E8] %i ms after the leader was heard, a pre-vote request gets %j", (ms, answer) => {
-    const n1 = follower({ electionMinMs, electionMaxMs: 10_000 });
+    const n1 = follower({ electionMinMs, electionMaxMs: 10_000, patienceMs: 10_000 });
     n1.clock.nowMs += ms;
     expect(n1.receive("n3->n1 preVoteRequest t2 last 0/0")).toEqual(answer);
   });

@@ -5,6 +5,7 @@ import { type LogChange, RaftLog } from "../../src/raft/log.ts";
 import { type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
 import { MemoryLog, MemoryStorage } from "../support/memory-log.ts";
 import { entries, entry, id, logOfTerms } from "../support/notation.ts";
+import { nothing } from "../support/persist.ts";
 
 /**
  * A log over a disk on which `terms` are durable after `base`; what is written to it goes to that
@@ -26,7 +27,7 @@ class TestLog {
   /** Writes a change, without making it durable. */
   write({ truncateFrom, entries: appended }: LogChange): void {
     const batch = this.storage.writtenBatch + 1;
-    this.storage.persist({ batch, hardState: null, truncateFrom, entries: appended });
+    this.storage.persist({ ...nothing, batch, truncateFrom, entries: appended });
   }
 
   /** Makes everything durable and says so. */

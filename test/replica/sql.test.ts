@@ -1,9 +1,12 @@
 import { reset, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
+import { toBytes } from "../../src/protocol/codec.ts";
 import { maxBatchBytes, maxKeyBytes, maxValueBytes } from "../../src/protocol/limits.ts";
 import { type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
+import type { Persist } from "../../src/raft/io.ts";
 import { DurableStorage } from "../../src/replica/storage.ts";
+import { nothing } from "../support/persist.ts";
 import { GroupUnderTest } from "./group-under-test.ts";
 
 afterEach(() => reset());
@@ -27,8 +30,27 @@ const sized = (...sizes: number[]): Entry[] =>
     data: new Uint8Array(size),
   }));
 
-const appendOf = (entries: readonly Entry[]) =>
-  ({ batch: 1, hardState: null, truncateFrom: null, entries }) as const;
+const appendOf = (entries: readonly Entry[]): Persist => ({ ...nothing, entries });
+
+const counters = { appliedIndex: 0, revision: 1, sequence: 1, hash: "ab" };
+
+/** The tables of version 1, with a little in them. */
+const version1 = [
+  "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+  `CREATE TABLE raft (id INTEGER PRIMARY KEY CHECK (id = 1), term INTEGER NOT NULL, vote TEXT,
+    base_term INTEGER NOT NULL, base_index INTEGER NOT NULL)`,
+  `CREATE TABLE log (first_index INTEGER PRIMARY KEY, last_index INTEGER NOT NULL,
+    first_term INTEGER NOT NULL, last_term INTEGER NOT NULL, entries BLOB NOT NULL)`,
+  `CREATE TABLE machine (applied_index INTEGER PRIMARY KEY, revision INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, hash TEXT NOT NULL, records BLOB NOT NULL)`,
+  `CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, content_type TEXT,
+    create_revision INTEGER NOT NULL, mod_revision INTEGER NOT NULL, version INTEGER NOT NULL)
+    WITHOUT ROWID`,
+  "INSERT INTO meta VALUES ('schema_version', '1')",
+  "INSERT INTO raft VALUES (1, 4, '2', 0, 0)",
+  "INSERT INTO machine VALUES (2, 1, 1, 'ab', x'90')",
+  "INSERT INTO kv VALUES ('a', x'01', NULL, 1, 1, 1)",
+];
 
 const segments = (sql: SqlStorage): unknown[] => [
   ...sql.exec("SELECT first_index, last_index FROM log ORDER BY first_index").raw(),
@@ -138,6 +160,39 @@ describe("What is billed", () => {
     });
   });
 
+  test("a put while a snapshot is on its way is one more, for the first to a key", async () => {
+    await onDisk((storage, sql) => {
+      storage.table.put("a", row);
+      const source = storage.openExport({ ...counters, appliedIndex: 1 });
+      const put = (modRevision: number): number =>
+        rowsWritten(sql, () => storage.table.put("a", { ...row, modRevision }));
+      expect([put(2), put(3), put(4)]).toEqual([2, 1, 1]);
+      source.close();
+      expect(sql.exec("SELECT * FROM kv_before").toArray()).toEqual([]);
+      expect(put(5)).toBe(1);
+    });
+  });
+
+  test("a log is cut at the cost of one row a segment, and one more", async () => {
+    await onDisk((storage, sql) => {
+      sized(1, 1, 1, 1, 1).forEach((entry) => storage.persist(appendOf([entry])));
+      const compactTo = { term: asTerm(1), index: asIndex(3) };
+      expect(rowsWritten(sql, () => storage.persist({ ...nothing, compactTo }))).toBe(4);
+    });
+  });
+
+  test("a state that comes by snapshot is one row a key, and few more", async () => {
+    await onDisk((storage, sql) => {
+      for (let i = 0; i < 500; i++) storage.table.put(`key ${i}`, row);
+      const source = storage.openExport({ ...counters, appliedIndex: 9 });
+      const install = { term: asTerm(1), index: asIndex(9) };
+      const chunk = { place: 0, data: source.read(0).data };
+      const written = rowsWritten(sql, () => storage.persist({ ...nothing, chunk, install }));
+      expect(written).toBeGreaterThanOrEqual(500);
+      expect(written).toBeLessThan(530);
+    });
+  });
+
   test("a batch of a hundred entries is one row, and so is an election", async () => {
     await onDisk((storage, sql) => {
       const entries = sized(...Array<number>(100).fill(100));
@@ -152,9 +207,31 @@ describe("A schema", () => {
   test("of a newer version is refused, and not touched", async () => {
     const group = new GroupUnderTest();
     await group.inside("2", (_, { storage }) => {
-      storage.sql.exec("UPDATE meta SET value = '2' WHERE name = 'schema_version'");
-      expect(() => new DurableStorage(storage)).toThrow(/schema version 2/);
-      expect(storage.sql.exec("SELECT value FROM meta").one()["value"]).toBe("2");
+      storage.sql.exec("UPDATE meta SET value = '3' WHERE name = 'schema_version'");
+      expect(() => new DurableStorage(storage)).toThrow(/schema version 3/);
+      expect(storage.sql.exec("SELECT value FROM meta").one()["value"]).toBe("3");
+    });
+  });
+
+  test("of version 1 is brought up to date, with all that it holds", async () => {
+    await onDisk((_storage, sql) => {
+      for (const table of ["meta", "raft", "log", "machine", "kv", "kv_before"]) {
+        sql.exec(`DROP TABLE ${table}`);
+      }
+      for (const statement of version1) sql.exec(statement);
+      const entries = sized(10, 20);
+      const packed = entries.map(({ index, term, data }) => [index, term, 1, data]);
+      sql.exec("INSERT INTO log VALUES (1, 2, 1, 1, ?)", toBytes(packed));
+      const storage = new DurableStorage({ sql } as DurableObjectStorage);
+      expect(storage.hardState).toEqual({ term: 4, vote: "2" });
+      expect(storage.log.slice(asIndex(1), asIndex(2), 99)).toEqual(entries);
+      expect(storage.table.get("a")).toMatchObject({ createRevision: 1, modRevision: 1 });
+      expect(storage.machineState).toEqual({ ...counters, appliedIndex: 2 });
+      // What was there is counted for nothing, and goes with what comes after it.
+      storage.persist(appendOf([{ ...sized(5)[0]!, index: asIndex(3) }]));
+      storage.persist({ ...nothing, compactTo: { term: asTerm(1), index: asIndex(2) } });
+      expect(storage.log.base.index).toBe(2);
+      expect(segments(sql)).toEqual([[3, 3]]);
     });
   });
 

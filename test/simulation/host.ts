@@ -27,6 +27,7 @@ export class Host {
     this.id = id;
     this.random = random;
     this.disk = new MemoryDisk({
+      chunkBytes: world.chunkBytes,
       later: (work) => {
         const { diskMs, slowDisk } = world.weather;
         const factor = slowDisk > 0 && id === "2" ? 10 : 1;

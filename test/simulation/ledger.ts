@@ -75,15 +75,27 @@ export class Ledger {
 
   /** A replica that has applied everything has the model's keys, and records of its requests. */
   holds(id: string, table: KvTable, records: readonly RequestRecord[]): void {
+    this.shows(id, table, this.#revision);
+    this.remembers(id, records, this.#results.size);
+  }
+
+  /** A replica has the keys of a revision. */
+  shows(id: string, table: KvTable, at: number): void {
     for (const [key, versions] of this.#keys) {
-      const { value } = versions.at(-1)!;
+      const { value } = versions.findLast(({ revision }) => revision <= at)!;
       const row = table.get(key);
       const isRight = row === null ? value === null : text(row.value) === value;
-      check(isRight, "state machine safety", () => `${id} has another ${key} than ${value}`);
+      check(isRight, "state machine safety", () => {
+        return `${id} has another ${key} than ${value} at revision ${at}`;
+      });
     }
-    const newest = records.at(-1)?.sequence ?? 0;
-    check(newest === this.#results.size, "dedupe tables", () => {
-      return `${id} has records up to ${newest}, and ${this.#results.size} requests took effect`;
+  }
+
+  /** A replica has records of requests, up to the newest. (Windows are larger than any run.) */
+  remembers(id: string, records: readonly RequestRecord[], sequence: number): void {
+    const isWhole = records.length === sequence && (records.at(-1)?.sequence ?? 0) === sequence;
+    check(isWhole, "dedupe tables", () => {
+      return `${id} has ${records.length} records, and ${sequence} requests took effect`;
     });
     for (const { requestId, result } of records) {
       const isRight = JSON.stringify(result) === JSON.stringify(this.#results.get(requestId));

@@ -50,6 +50,7 @@ export class SimulatedLife implements Life {
         ...world.timing.core,
         ...world.sizes,
       },
+      world.logLimits,
       {
         storage: this.storage,
         peers: { send: (to, messages) => this.#send(to, messages) },
@@ -147,7 +148,9 @@ export class SimulatedLife implements Life {
       stateHash: hash,
       commitIndex: log.commitIndex,
       lastApplied: appliedIndex,
+      firstLogIndex: log.base.index + 1,
       lastLogIndex: log.last.index,
+      logBytes: driver.logBytes,
       members: world.ids.map((member) => ({
         id: member,
         region: "local",
@@ -224,6 +227,8 @@ export class SimulatedLife implements Life {
       const before = beforeStep(raft);
       const output = step(input);
       this.#host.world.stepped({ replica: this, input, output, before });
+      // By then the driver has put it in place.
+      if (output.persist?.install) queueMicrotask(() => this.#host.world.installed(this));
       return output;
     };
   }

@@ -3,7 +3,7 @@ import type { Random } from "../../src/raft/random.ts";
 
 /** The timers of simulated replicas, in ms. */
 export interface Timing {
-  readonly core: Pick<RaftConfig, "heartbeatMs" | "electionMinMs" | "electionMaxMs">;
+  readonly core: Pick<RaftConfig, "heartbeatMs" | "electionMinMs" | "electionMaxMs" | "patienceMs">;
   /** How long a replica waits for the answer to a call. */
   readonly callMs: number;
 }
@@ -17,6 +17,7 @@ export function drawTiming(random: Random): Timing {
     values[random.between(0, values.length - 1)]!;
   const electionMinMs = among(100, 150, 150, 300);
   const electionMaxMs = electionMinMs + among(50, 150, 800);
-  const core = { heartbeatMs: 50, electionMinMs, electionMaxMs };
+  const patienceMs = electionMaxMs * among(2, 10);
+  const core = { heartbeatMs: 50, electionMinMs, electionMaxMs, patienceMs };
   return { core, callMs: among(electionMaxMs, electionMaxMs, 1500) };
 }

@@ -1,4 +1,6 @@
 import { defaultSizes } from "../../src/raft/config.ts";
+import { chunkBytes as usualChunkBytes } from "../../src/replica/chunked-export.ts";
+import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Random } from "../../src/raft/random.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
@@ -45,6 +47,9 @@ export class World {
   /** The core's limits and timers, the same for all replicas. */
   readonly sizes: Sizes;
   readonly timing: Timing;
+  /** How long logs may become, and how much of a snapshot goes in one message. */
+  readonly logLimits: LogLimits;
+  readonly chunkBytes: number;
   #weather: Weather;
   readonly #calls: Random;
   #violation: Error | null = null;
@@ -62,6 +67,8 @@ export class World {
     this.#calls = this.random("calls");
     this.sizes = weather.smallSizes > 0 ? drawSizes(this.random("sizes")) : defaultSizes;
     this.timing = drawTiming(this.random("timing"));
+    this.logLimits = drawLogLimits(this.random("log"));
+    this.chunkBytes = [1, 50, 300, usualChunkBytes][this.random("chunks").between(0, 3)]!;
     this.virtual = new VirtualHost(this.agenda, this.random("edges"));
     this.links = new Links(this.agenda, this.random("links"), this.seen, weather);
     this.hosts = new Map(
@@ -194,6 +201,17 @@ export class World {
     return life;
   }
 
+  /** A life has a snapshot in the place of its state: it must be the state of that moment. */
+  installed({ id, driver, isAlive, storage }: SimulatedLife): void {
+    if (!isAlive) return;
+    this.judge(() => {
+      const { state } = driver.machine;
+      this.ledger.applied(id, state);
+      this.ledger.shows(id, storage.table, state.revision);
+      this.ledger.remembers(id, [...storage.requestRecords()], state.sequence);
+    });
+  }
+
   /** A driver found its memory in doubt without having been given a reason to. */
   aborted(life: SimulatedLife, error: unknown): void {
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -207,6 +225,10 @@ export class World {
     if (message.type === "requestVoteResponse" && !message.granted) this.seen.saw("vote refused");
     if (message.type === "appendEntriesResponse" && message.result.type === "conflict") {
       this.seen.saw("log conflict");
+    }
+    if (message.type === "installSnapshotResponse") {
+      if (message.result.type === "restart") this.seen.saw("snapshot begun anew");
+      if (message.result.type === "stored") this.seen.saw("chunk stored");
     }
   }
 
@@ -239,7 +261,17 @@ export class World {
     if (output.persist !== null && !replica.isReplaced) {
       this.#writes.set(replica.id, (this.#writes.get(replica.id) ?? 0) + 1);
     }
-    if ((output.persist?.truncateFrom ?? null) !== null) seen.saw("log cut");
+    const { persist } = output;
+    if ((persist?.truncateFrom ?? null) !== null) seen.saw("log cut");
+    if ((persist?.compactTo ?? null) !== null) seen.saw("log compacted");
+    if ((persist?.install ?? null) !== null) {
+      seen.saw("snapshot installed");
+      if (persist!.chunk!.place > 1) seen.saw("snapshot of many chunks");
+      if (before.commitIndex > 0) seen.saw("snapshot in place of an older state");
+    }
+    if (input.type === "compact" && persist?.compactTo?.index !== input.index) {
+      seen.saw("log kept for a follower");
+    }
     for (const { reason } of output.failed) {
       if (reason === "dropped") seen.saw("proposal dropped");
       if (reason === "unknown") seen.saw("write under another leader's fate");
@@ -294,6 +326,14 @@ export class World {
   #chance(thousandths: number): boolean {
     return this.#calls.between(0, 999) < thousandths;
   }
+}
+
+/** Mostly logs that are cut again and again in the course of a run. */
+function drawLogLimits(random: Random): LogLimits {
+  if (random.between(0, 3) === 0) return logLimits(8 * 1024 * 1024);
+  const maxBytes = random.between(50, random.between(0, 1) === 0 ? 500 : 5000);
+  const keepBytes = random.between(0, maxBytes);
+  return { maxBytes, keepBytes, mostBytes: maxBytes * [1, 20, 1_000_000][random.between(0, 2)]! };
 }
 
 /** Limits that a few small entries reach. */

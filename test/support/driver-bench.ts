@@ -4,6 +4,7 @@ import { type RaftConfig, defaultSizes } from "../../src/raft/config.ts";
 import { describeMessage, describePersist } from "../../src/raft/describe.ts";
 import type { AppendEntriesRequest, AppendResult, Message } from "../../src/raft/messages.ts";
 import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../src/raft/types.ts";
+import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
 import { Driver } from "../../src/replica/driver.ts";
 import type { Storage } from "../../src/replica/ports.ts";
 import { utf8 } from "./machine-bench.ts";
@@ -14,6 +15,7 @@ export interface BenchOptions {
   readonly voters?: readonly string[];
   readonly config?: Partial<RaftConfig>;
   readonly disk?: MemoryDisk;
+  readonly limits?: LogLimits;
   /** Comes between the driver and its storage, to make it fail. */
   readonly wrap?: (storage: Storage) => Storage;
 }
@@ -36,6 +38,7 @@ export class DriverBench {
     config = {},
     disk = new MemoryDisk(),
     wrap,
+    limits = logLimits(2 ** 30),
   }: BenchOptions = {}) {
     this.disk = disk;
     this.storage = disk.open();
@@ -48,9 +51,11 @@ export class DriverBench {
         heartbeatMs: 50,
         electionMinMs: 150,
         electionMaxMs: 300,
+        patienceMs: 3000,
         ...defaultSizes,
         ...config,
       },
+      limits,
       {
         storage: wrap === undefined ? traced : wrap(traced),
         peers: {
@@ -147,6 +152,7 @@ export class DriverBench {
         this.#note(describePersist(persist));
         storage.persist(persist);
       },
+      openExport: (state) => storage.openExport(state),
       requestRecords: () => storage.requestRecords(),
       saveMachine: (state, records) => {
         const ids = records.map(({ requestId }) => requestId).join();

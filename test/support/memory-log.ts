@@ -1,4 +1,4 @@
-import type { Persist } from "../../src/raft/io.ts";
+import type { Persist, SnapshotExport } from "../../src/raft/io.ts";
 import type { LogReader } from "../../src/raft/log.ts";
 import type { Persisted } from "../../src/raft/raft.ts";
 import {
@@ -67,8 +67,15 @@ export class MemoryLog implements LogReader {
 
   /** Forgets everything up to `index`, as after a snapshot. */
   compact(index: LogIndex): void {
+    if (index < this.#base.index) throw new Error(`${index} is gone already`);
     const base = { term: this.termAt(index), index };
     this.#entries.splice(0, index - this.#base.index);
+    this.#base = base;
+  }
+
+  /** Holds nothing, and begins after `base`. */
+  reset(base: EntryId): void {
+    this.#entries.splice(0);
     this.#base = base;
   }
 
@@ -90,7 +97,16 @@ interface Content {
   hardState: HardState;
   log: MemoryLog;
   appliedIndex: LogIndex;
+  /** The chunks of a snapshot that have come: each says of what state it is a part. */
+  chunks: readonly string[];
 }
+
+/** A state is cut into so many chunks. */
+const chunksOfState = 3;
+
+/** A chunk of the state at an index. There is no state, so it just tells of what it is a part. */
+export const partOfState = (index: LogIndex, place: number): Uint8Array<ArrayBuffer> =>
+  new TextEncoder().encode(`${index} part ${place}`);
 
 type Write =
   | { readonly type: "persist"; readonly persist: Persist }
@@ -114,6 +130,7 @@ export class MemoryStorage {
       hardState: content.hardState ?? { term: asTerm(0), vote: null },
       log,
       appliedIndex: content.appliedIndex ?? log.base.index,
+      chunks: [],
     };
     this.#written = copy(this.#durable);
   }
@@ -121,8 +138,12 @@ export class MemoryStorage {
   /** What a replica boots from: everything written. */
   get persisted(): Persisted {
     const { hardState, appliedIndex } = this.#written;
-    return { hardState, appliedIndex, log: this.#reader() };
+    const snapshots = { open: () => this.#export() };
+    return { hardState, appliedIndex, log: this.#reader(), snapshots };
   }
+
+  /** Exports that are open: none must be left so. */
+  openExports = 0;
 
   get written(): Readonly<Content> {
     return this.#written;
@@ -181,10 +202,22 @@ export class MemoryStorage {
     this.#durableBatch = 0;
   }
 
-  compact(index: LogIndex): void {
-    if (this.#pending.length > 0) throw new Error("only what is durable can be compacted");
-    this.#durable.log.compact(index);
-    this.#written.log.compact(index);
+  #export(): SnapshotExport {
+    const { appliedIndex } = this.#written;
+    let isOpen = true;
+    this.openExports++;
+    return {
+      index: appliedIndex,
+      read(place) {
+        if (!isOpen || place >= chunksOfState) throw new Error(`there is no chunk ${place}`);
+        const data = partOfState(appliedIndex, place);
+        return { data, isLast: place === chunksOfState - 1 };
+      },
+      close: () => {
+        if (isOpen) this.openExports--;
+        isOpen = false;
+      },
+    };
   }
 
   #write(write: Write): void {
@@ -218,17 +251,31 @@ export class MemoryStorage {
   }
 }
 
-const copy = ({ hardState, log, appliedIndex }: Content): Content => ({
-  hardState,
-  log: log.copy(),
-  appliedIndex,
-});
+const copy = ({ log, ...rest }: Content): Content => ({ ...rest, log: log.copy() });
 
 function carryOut(write: Write, content: Content): void {
   if (write.type === "applied") {
     content.appliedIndex = asIndex(write.index);
     return;
   }
-  content.hardState = write.persist.hardState ?? content.hardState;
+  const { hardState, chunk, install, compactTo } = write.persist;
+  content.hardState = hardState ?? content.hardState;
+  if (chunk !== null) {
+    const before = chunk.place === 0 ? [] : content.chunks;
+    content.chunks = [...before, new TextDecoder().decode(chunk.data)];
+  }
+  if (install !== null) {
+    const whole = Array.from({ length: chunksOfState }, (_, i) => `${install.index} part ${i}`);
+    if (content.chunks.join() !== whole.join()) {
+      throw new Error(`installs ${install.index} from ${content.chunks.join()}`);
+    }
+    content.log.reset(install);
+    content.appliedIndex = install.index;
+    content.chunks = [];
+  }
+  if (compactTo !== null) {
+    if (content.appliedIndex < compactTo.index) throw new Error("compacts what is not applied");
+    content.log.compact(compactTo.index);
+  }
   content.log.write(write.persist);
 }

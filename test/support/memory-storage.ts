@@ -1,28 +1,40 @@
 import { type MachineState, initialState } from "../../src/kv/state-machine.ts";
 import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
+import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { KvTable, Row } from "../../src/kv/table.ts";
-import type { Persist } from "../../src/raft/io.ts";
-import type { LogReader } from "../../src/raft/log.ts";
+import type { Persist, SnapshotExport } from "../../src/raft/io.ts";
 import {
   type Entry,
   type EntryId,
   type HardState,
   type LogIndex,
   type Term,
+  asIndex,
   asTerm,
   zeroEntryId,
 } from "../../src/raft/types.ts";
-import type { Storage } from "../../src/replica/ports.ts";
+import {
+  ChunkedExport,
+  type StateView,
+  chunkBytes as usualChunkBytes,
+  fitting,
+} from "../../src/replica/chunked-export.ts";
+import { type PackedRecord, packRecord, unpackRecord } from "../../src/replica/packed-record.ts";
+import type { Storage, StoredLog } from "../../src/replica/ports.ts";
+import { type Turn, unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import type { Durable } from "../invariants/life.ts";
 
 /** What a disk holds. */
 interface Content {
   hardState: HardState;
+  base: EntryId;
   entries: Entry[];
   rows: Map<string, Row>;
   machine: MachineState;
   /** One element a turn that made any, as the replica's SQLite table has one row. */
-  records: { readonly sequence: number; readonly records: readonly RequestRecord[] }[];
+  turns: { readonly state: MachineState; readonly records: readonly RequestRecord[] }[];
+  /** What has come of a snapshot. */
+  incoming: Pick<Content, "rows" | "machine" | "turns"> | null;
 }
 
 type Write = (content: Content) => void;
@@ -32,6 +44,8 @@ interface DiskOptions {
    * Decides when a finished turn becomes durable. At once, but never in the same turn, by default.
    */
   readonly later?: (work: () => void) => void;
+  /** The data of a chunk of a snapshot. */
+  readonly chunkBytes?: number;
 }
 
 /**
@@ -39,21 +53,28 @@ interface DiskOptions {
  */
 export class MemoryDisk {
   readonly #later: (work: () => void) => void;
+  readonly #chunkBytes: number;
   readonly #durable: Content = {
     hardState: { term: asTerm(0), vote: null },
+    base: zeroEntryId,
     entries: [],
     rows: new Map(),
     machine: initialState,
-    records: [],
+    turns: [],
+    incoming: null,
   };
   #newest: MemoryStorage | null = null;
 
-  constructor({ later = queueMicrotask }: DiskOptions = {}) {
+  constructor({ later = queueMicrotask, chunkBytes = usualChunkBytes }: DiskOptions = {}) {
     this.#later = later;
+    this.#chunkBytes = chunkBytes;
     const content = this.#durable;
     this.durable = {
       get hardState() {
         return content.hardState;
+      },
+      get appliedIndex() {
+        return asIndex(content.machine.appliedIndex);
       },
       log: new MemoryLog(content),
     };
@@ -71,6 +92,7 @@ export class MemoryDisk {
     this.#newest?.crash();
     this.#newest = new MemoryStorage(copyOf(this.#durable), {
       later: this.#later,
+      chunkBytes: this.#chunkBytes,
       commit: (writes) => {
         for (const write of writes) write(this.#durable);
       },
@@ -81,6 +103,7 @@ export class MemoryDisk {
 
 interface DiskPort {
   readonly later: (work: () => void) => void;
+  readonly chunkBytes: number;
   readonly commit: (writes: readonly Write[]) => void;
 }
 
@@ -90,7 +113,7 @@ interface DiskPort {
  * their order.
  */
 export class MemoryStorage implements Storage {
-  readonly log: LogReader;
+  readonly log: StoredLog;
   readonly table: KvTable;
   readonly #content: Content;
   readonly #disk: DiskPort;
@@ -135,9 +158,15 @@ export class MemoryStorage implements Storage {
     return this.#begun - this.#durable;
   }
 
-  persist({ hardState, truncateFrom, entries }: Persist): void {
+  persist({ hardState, chunk, install, compactTo, truncateFrom, entries }: Persist): void {
     this.#write((content) => {
       if (hardState !== null) content.hardState = hardState;
+      if (chunk !== null) storeChunk(content, chunk.place, chunk.data);
+      if (install !== null) installSnapshot(content, install);
+      if (compactTo !== null) {
+        content.base = compactTo;
+        content.entries = content.entries.filter(({ index }) => index > compactTo.index);
+      }
       if (truncateFrom !== null) {
         content.entries = content.entries.filter(({ index }) => index < truncateFrom);
       }
@@ -145,17 +174,21 @@ export class MemoryStorage implements Storage {
     });
   }
 
+  openExport(state: MachineState): SnapshotExport {
+    return new ChunkedExport(state, viewOf(this.#content), this.#disk.chunkBytes);
+  }
+
   *requestRecords(): Iterable<RequestRecord> {
-    for (const { records } of this.#content.records) yield* records;
+    for (const { records } of this.#content.turns) yield* records;
   }
 
   saveMachine(state: MachineState, records: readonly RequestRecord[]): void {
     this.#write((content) => {
       content.machine = state;
-      content.records.push({ sequence: state.sequence, records });
+      content.turns.push({ state, records });
       // Few at a time, as the replica's SQLite storage does it: what is left over must do no harm.
       for (let forgotten = 0; forgotten < 2; forgotten++) {
-        if (content.records[0]!.sequence <= state.sequence - windowSize) content.records.shift();
+        if (content.turns[0]!.state.sequence <= state.sequence - windowSize) content.turns.shift();
       }
     });
   }
@@ -239,12 +272,25 @@ export class MemoryStorage implements Storage {
   }
 }
 
-class MemoryLog implements LogReader {
-  readonly base: EntryId = zeroEntryId;
+class MemoryLog implements StoredLog {
   readonly #content: Content;
 
   constructor(content: Content) {
     this.#content = content;
+  }
+
+  get base(): EntryId {
+    return this.#content.base;
+  }
+
+  get bytes(): number {
+    return this.#content.entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+  }
+
+  indexBefore(bytes: number): LogIndex {
+    let kept = 0;
+    const last = this.#content.entries.findLast((entry) => (kept += sizeOf(entry)) > bytes);
+    return last?.index ?? this.base.index;
   }
 
   get last(): EntryId {
@@ -254,7 +300,7 @@ class MemoryLog implements LogReader {
 
   termAt(index: LogIndex): Term {
     if (index === this.base.index) return this.base.term;
-    const entry = this.#content.entries[index - 1];
+    const entry = this.#content.entries[index - this.base.index - 1];
     if (entry === undefined) throw new Error(`the log has no entry ${index}`);
     return entry.term;
   }
@@ -262,7 +308,8 @@ class MemoryLog implements LogReader {
   slice(from: LogIndex, to: LogIndex, maxBytes: number): Entry[] {
     const found: Entry[] = [];
     let bytes = 0;
-    for (const entry of this.#content.entries.slice(from - 1, to)) {
+    const { index: base } = this.base;
+    for (const entry of this.#content.entries.slice(from - base - 1, to - base)) {
       bytes += entry.data.byteLength;
       if (found.length > 0 && bytes > maxBytes) break;
       found.push(entry);
@@ -276,6 +323,72 @@ function copyOf(content: Content): Content {
     ...content,
     entries: [...content.entries],
     rows: new Map(content.rows),
-    records: [...content.records],
+    turns: [...content.turns],
+    incoming: content.incoming === null ? null : copyOfState(content.incoming),
   };
+}
+
+type State = NonNullable<Content["incoming"]>;
+
+const copyOfState = ({ rows, machine, turns }: State): State => ({
+  rows: new Map(rows),
+  machine,
+  turns: [...turns],
+});
+
+/** What an entry takes in a log, about. */
+const sizeOf = ({ data }: Entry): number => data.byteLength + 20;
+
+/** A view is a copy: states are small here. */
+function viewOf(content: Content): StateView {
+  const { rows, turns } = copyOfState(content);
+  const packed = turns.map(({ state, records }): Turn => {
+    return { state, records: toBytes(records.map(packRecord)) };
+  });
+  const sorted = [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  let isOpen = true;
+  const page = <T>(all: readonly T[], sizes: (item: T) => number, maxBytes: number) => {
+    if (!isOpen) throw new Error("the view is closed");
+    const items = all.slice(0, fitting(all.map(sizes), maxBytes));
+    return { items, isLast: items.length === all.length };
+  };
+  return {
+    turns: (after, maxBytes) =>
+      page(
+        packed.filter(({ state }) => state.appliedIndex > after),
+        ({ records }) => records.byteLength,
+        maxBytes,
+      ),
+    rows: (after, maxBytes) =>
+      page(
+        sorted.filter(([key]) => key > after),
+        ([key, { value }]) => key.length + value.byteLength,
+        maxBytes,
+      ),
+    close: () => (isOpen = false),
+  };
+}
+
+function storeChunk(content: Content, place: number, data: Uint8Array): void {
+  const { state, turns, rows } = unpackChunk(data);
+  if (place === 0) content.incoming = { rows: new Map(), machine: state!, turns: [] };
+  const incoming = content.incoming!;
+  for (const [key, row] of rows) incoming.rows.set(key, row);
+  for (const { state: after, records } of turns) {
+    const unpacked = fromBytes<PackedRecord[]>(records).map(unpackRecord);
+    incoming.turns.push({ state: after, records: unpacked });
+  }
+}
+
+function installSnapshot(content: Content, snapshot: EntryId): void {
+  const { incoming } = content;
+  if (incoming?.machine.appliedIndex !== snapshot.index) {
+    throw new Error(`there is no snapshot at ${snapshot.index}`);
+  }
+  content.base = snapshot;
+  content.entries = [];
+  content.rows = incoming.rows;
+  content.machine = incoming.machine;
+  content.turns = incoming.turns;
+  content.incoming = null;
 }

@@ -2,7 +2,12 @@
  * Reads the notation that src/raft/describe.ts writes, so that tests can be text on both sides:
  * messages, entries and ids are given as they would be shown.
  */
-import type { AppendResult, Message } from "../../src/raft/messages.ts";
+import type {
+  AppendResult,
+  InstallSnapshotRequest,
+  Message,
+  SnapshotResult,
+} from "../../src/raft/messages.ts";
 import {
   type Entry,
   type EntryId,
@@ -11,6 +16,7 @@ import {
   asIndex,
   asTerm,
 } from "../../src/raft/types.ts";
+import { partOfState } from "./memory-log.ts";
 
 /** `2/5`: term 2, index 5. */
 export function id(text: string): EntryId {
@@ -75,6 +81,16 @@ export function message(text: string): Message {
         result: appendResult(words),
         round: Number(words.maybeAfter("round") ?? 0),
       });
+    case "installSnapshotRequest":
+      return words.end(installSnapshot(header, words));
+    case "installSnapshotResponse":
+      return words.end({
+        ...header,
+        type,
+        transfer: Number(words.after("transfer")),
+        chunk: Number(words.after("chunk")),
+        result: snapshotResult(words),
+      });
     default:
       throw unreadable("message", text);
   }
@@ -91,6 +107,39 @@ function appendResult(words: Words): AppendResult {
     }
     case "stale":
       return { type: "stale" };
+    default:
+      throw unreadable("result", type);
+  }
+}
+
+/** A chunk has the data that a MemoryStorage gives it. */
+function installSnapshot(
+  header: Pick<InstallSnapshotRequest, "from" | "to" | "term">,
+  words: Words,
+): InstallSnapshotRequest {
+  const snapshot = id(words.after("to"));
+  const transfer = Number(words.after("transfer"));
+  const chunk = Number(words.after("chunk"));
+  return {
+    ...header,
+    type: "installSnapshotRequest",
+    snapshot,
+    transfer,
+    chunk,
+    data: partOfState(snapshot.index, chunk),
+    isLast: words.maybe("last"),
+  };
+}
+
+function snapshotResult(words: Words): SnapshotResult {
+  const type = words.next();
+  switch (type) {
+    case "match":
+      return { type: "accepted", matchIndex: asIndex(Number(words.next())) };
+    case "stored":
+    case "restart":
+    case "stale":
+      return { type };
     default:
       throw unreadable("result", type);
   }
@@ -128,6 +177,13 @@ class Words {
     if (this.#words[0] !== label) return null;
     this.#words.shift();
     return this.next();
+  }
+
+  /** Takes `word` if it comes next. Returns whether it did. */
+  maybe(word: string): boolean {
+    if (this.#words[0] !== word) return false;
+    this.#words.shift();
+    return true;
   }
 
   /** Passes `value` on if nothing is left to read. */

@@ -111,6 +111,7 @@ export class RandomWalk {
       heartbeatMs: 10,
       electionMinMs: 40,
       electionMaxMs: this.#among(60, 100),
+      patienceMs: this.#among(100, 300),
       maxMessageBytes: this.#among(1, 10, 30, 1000),
       maxInflightMessages: this.#among(1, 2, 3),
       maxInflightBytes: this.#among(1, 20, 1000),
@@ -138,7 +139,7 @@ export class RandomWalk {
       [2 * size, () => this.#workMachine(this.#anyone())],
       [this.#among(0, 1, 3), () => this.#crash(this.#anyone())],
       [this.#among(0, 1, 2), () => this.#partition()],
-      [1, () => this.#compact(this.#anyone())],
+      [this.#among(0, 1, 5), () => this.#compact(this.#anyone())],
       [1, () => void this.#anyone().unreachable(this.#anyone().id)],
       [this.#among(0, 1), () => void this.#anyone().campaign()],
       [1, () => void this.#anyone().time()],
@@ -237,13 +238,10 @@ export class RandomWalk {
     this.#cluster.network.mute(this.#chance(20) ? this.#anyone().id : null);
   }
 
-  /** Only what nobody needs any more: there are no snapshots yet to help one who does. */
+  /** Mostly what is applied but for a few entries, sometimes whether it is needed or not. */
   #compact(replica: TestReplica): void {
-    const index = Math.min(...this.#replicas.map(({ storage }) => storage.durable.appliedIndex));
-    const { storage } = replica;
-    if (storage.pendingWrites === 0 && index > storage.written.log.base.index) {
-      storage.compact(asIndex(index));
-    }
+    const index = asIndex(Math.max(0, replica.raft.appliedIndex - this.#random.between(0, 10)));
+    replica.compact(index, this.#chance(30) ? index : asIndex(0));
   }
 
   #some(): NodeId[] {

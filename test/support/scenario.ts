@@ -126,8 +126,11 @@ class Scenario {
     },
     crash: ([id]) => this.#replica(id).crash(),
     restart: ([id]) => this.#replica(id).boot(),
-    // compact n1 5: the log forgets entries up to that one.
-    compact: ([id, index]) => this.#replica(id).storage.compact(asIndex(number(index))),
+    // compact n1 5: the log may forget entries up to that one; compact n1 5 forced: it must.
+    compact: ([id, index, forced]) => {
+      const to = asIndex(number(index));
+      this.#replica(id).compact(to, forced === "forced" ? to : undefined);
+    },
     status: (ids) => this.#report(ids, ({ raft }) => describeRaft(raft)),
     // logs: the terms of each log's entries, as the paper draws them.
     logs: (ids) =>

@@ -12,6 +12,7 @@ export function testConfig(id: string, settings: Partial<RaftConfig> = {}): Raft
     heartbeatMs: 10,
     electionMinMs: 100,
     electionMaxMs: 200,
+    patienceMs: 1000,
     ...defaultSizes,
     ...settings,
   };

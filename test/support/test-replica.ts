@@ -3,7 +3,7 @@ import { describeOutput } from "../../src/raft/describe.ts";
 import type { Input, Proposal, RequestId } from "../../src/raft/io.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
-import type { Entry, LogIndex, NodeId } from "../../src/raft/types.ts";
+import { type Entry, type LogIndex, type NodeId, asIndex } from "../../src/raft/types.ts";
 import { type Durable, type Life, type Step, beforeStep } from "../invariants/life.ts";
 import type { MemoryStorage } from "./memory-log.ts";
 import { message } from "./notation.ts";
@@ -151,6 +151,11 @@ export class TestReplica implements Life {
   /** Proposes one entry per id, of `size` bytes each. */
   propose(ids: readonly RequestId[], size?: number): string[] {
     return this.step({ type: "propose", proposals: ids.map((each) => proposal(each, size)) });
+  }
+
+  /** Offers to forget entries up to `index`, and those up to `forced` whatever followers need. */
+  compact(index: LogIndex, forced: LogIndex = asIndex(0)): string[] {
+    return this.step({ type: "compact", index, forced });
   }
 
   unreachable(node: NodeId): string[] {

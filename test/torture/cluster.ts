@@ -13,6 +13,8 @@ import { bundleWorker } from "./worker-bundle.ts";
 
 export const namespace = "torture";
 const secret = "only-for-this-torture";
+/** Cut every few hundred puts, so that whoever was away needs a snapshot. */
+const logBytes = "30000";
 /** As for local clusters; longer, since processes that share two cores stand still now and then. */
 const timers = { HEARTBEAT_MS: "100", ELECTION_MIN_MS: "400", ELECTION_MAX_MS: "800" };
 const edgeCount = 2;
@@ -55,6 +57,7 @@ export class TortureCluster {
         script,
         vars: {
           ...timers,
+          LOG_BYTES: logBytes,
           REPLICAS: String(size),
           REGIONS: "local",
           REPLICA_URLS: JSON.stringify(

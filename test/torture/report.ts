@@ -7,7 +7,7 @@ export const isGood = ({ verdict, complaints }: TortureResult): boolean =>
 
 /** What came of a run, in a few lines. */
 export function describeResult(result: TortureResult, seconds: number): string {
-  const { operations, faults, peers, term, longestGapMs, complaints } = result;
+  const { operations, faults, peers, term, log, longestGapMs, complaints } = result;
   const count = (status: string): number =>
     operations.filter((operation) => operation.status === status).length;
   const struck = [...faults].map(([name, times]) => `${times} ${name}`).join(", ");
@@ -19,6 +19,7 @@ export function describeResult(result: TortureResult, seconds: number): string {
     `between replicas  ${peers.messages} calls, ${peers.lost} lost, ${peers.doubled} doubled`,
     `faults       ${struck === "" ? "none" : struck}`,
     `elections    the last term is ${term}`,
+    `log          begins at ${log.first} and ends at ${log.last}`,
     ...complaints.map((complaint) => `WRONG        ${complaint}`),
     describeVerdict(result.verdict).text.trimEnd(),
   ].join("\n");

@@ -34,6 +34,8 @@ export interface TortureResult {
   /** Calls between replicas. */
   readonly peers: { readonly messages: number; readonly lost: number; readonly doubled: number };
   readonly term: number;
+  /** The oldest entry of the log that is still there in the end, and the newest. */
+  readonly log: { readonly first: number; readonly last: number };
   readonly verdict: Verdict;
   /** What is wrong besides: revisions, or replicas that do not agree. */
   readonly complaints: readonly string[];
@@ -106,6 +108,7 @@ async function run(
     faults: nemesis.counts,
     peers: cluster.links.counts,
     term: statuses?.[0]?.term ?? 0,
+    log: { first: statuses?.[0]?.firstLogIndex ?? 0, last: statuses?.[0]?.lastLogIndex ?? 0 },
     verdict: checkLinearizability(operations),
     complaints,
   };

@@ -47,7 +47,9 @@ function describeReplica({ member: { id, region }, status }: Present): object {
     leader: own?.leader ?? null,
     commitIndex: own?.commitIndex ?? null,
     lastApplied: own?.lastApplied ?? null,
+    firstLogIndex: own?.firstLogIndex ?? null,
     lastLogIndex: own?.lastLogIndex ?? null,
+    logBytes: own?.logBytes ?? null,
     revision: own?.revision ?? null,
     stateHash: own?.stateHash ?? null,
   };

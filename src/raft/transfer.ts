@@ -1,0 +1,50 @@
+import type { SnapshotExport } from "./io.ts";
+import type { EntryId } from "./types.ts";
+
+/** The way of one snapshot to one follower, a chunk at a time, each sent until it is answered. */
+export class Transfer {
+  readonly number: number;
+  /** The last entry that the snapshot stands for. */
+  readonly snapshot: EntryId;
+  readonly #export: SnapshotExport;
+  #place = 0;
+  /** When the chunk under way was sent; null when it is known to be lost. */
+  #sentMs: number | null = null;
+
+  /** @param snapshot the id of the export's last entry. */
+  constructor(number: number, snapshot: EntryId, snapshotExport: SnapshotExport) {
+    this.number = number;
+    this.snapshot = snapshot;
+    this.#export = snapshotExport;
+  }
+
+  /** The chunk to send, which is then under way. */
+  send(nowMs: number): { chunk: number; data: Uint8Array; isLast: boolean } {
+    this.#sentMs = nowMs;
+    return { chunk: this.#place, ...this.#export.read(this.#place) };
+  }
+
+  /** Whether these name the chunk under way: answers come late and doubled. */
+  awaits({ transfer, chunk }: { readonly transfer: number; readonly chunk: number }): boolean {
+    return transfer === this.number && chunk === this.#place;
+  }
+
+  /** The chunk under way has arrived. */
+  advance(): void {
+    this.#place++;
+  }
+
+  /** The chunk under way, or its answer, is lost. */
+  lost(): void {
+    this.#sentMs = null;
+  }
+
+  /** Whether to send the chunk again: it was lost, or nothing was heard of it for so long. */
+  isDue(nowMs: number, afterMs: number): boolean {
+    return this.#sentMs === null || nowMs - this.#sentMs >= afterMs;
+  }
+
+  close(): void {
+    this.#export.close();
+  }
+}
