@@ -14,6 +14,8 @@ export class Candidate implements RoleHandler {
   readonly wakeAtMs: number;
   readonly #context: Context;
   readonly #votes = new Map<NodeId, boolean>();
+  /** Whom a request, or whose answer, was lost. */
+  readonly #lost = new Set<NodeId>();
   /** The batch that makes the own vote durable. */
   readonly #voteBatch: number;
 
@@ -26,15 +28,8 @@ export class Candidate implements RoleHandler {
 
   /** Sends the requests. Apart from the constructor, since winning at once replaces the role. */
   begin(): void {
-    const { config, term, log, effects, others } = this.#context;
-    for (const to of others) {
-      const request = { from: config.id, to, last: log.last };
-      if (this.role === "preCandidate") {
-        effects.sendNow({ type: "preVoteRequest", ...request, term: nextTerm(term) });
-      } else {
-        effects.sendAfterPersist({ type: "requestVoteRequest", ...request, term });
-      }
-    }
+    const { config, others } = this.#context;
+    for (const to of others) this.#ask(to);
     // A pre-vote binds nobody, so the own one counts at once; a vote counts when it cannot be
     // forgotten.
     if (this.role === "preCandidate") this.#count(config.id, true);
@@ -71,13 +66,32 @@ export class Candidate implements RoleHandler {
       this.#count(this.#context.config.id, true);
   }
 
-  unreachable(): void {}
+  unreachable(node: NodeId): void {
+    this.#lost.add(node);
+  }
+
+  /** Somebody waits for a leader: asks those again of whom nothing can come any more. */
+  poke(): void {
+    const lost = [...this.#lost];
+    this.#lost.clear();
+    for (const to of lost) this.#ask(to);
+  }
 
   get spareIndex(): null {
     return null;
   }
 
   leave(): void {}
+
+  #ask(to: NodeId): void {
+    const { config, term, log, effects } = this.#context;
+    const request = { from: config.id, to, last: log.last };
+    if (this.role === "preCandidate") {
+      effects.sendNow({ type: "preVoteRequest", ...request, term: nextTerm(term) });
+    } else {
+      effects.sendAfterPersist({ type: "requestVoteRequest", ...request, term });
+    }
+  }
 
   get #awaited(): "preVoteResponse" | "requestVoteResponse" {
     return this.role === "preCandidate" ? "preVoteResponse" : "requestVoteResponse";

@@ -52,6 +52,8 @@ export interface RoleHandler {
   /** The log's durable end has moved, or the batch with the own vote is durable. */
   persisted(batch: number): void;
   unreachable(node: NodeId): void;
+  /** Somebody waits for a leader. */
+  poke(): void;
   /** The last entry that nobody needs from this replica's log; null when that is any. */
   readonly spareIndex: LogIndex | null;
   /** The role is about to be left. */

@@ -102,6 +102,7 @@ export function describeInput(input: Input): string {
       return `unreachable ${input.node}`;
     case "time":
     case "campaign":
+    case "poke":
       return input.type;
     default:
       return unreachable(input);

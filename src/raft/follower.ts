@@ -96,6 +96,8 @@ export class Follower implements RoleHandler {
 
   unreachable(): void {}
 
+  poke(): void {}
+
   leave(): void {}
 
   /** What to answer; null to be asked again. */

@@ -32,6 +32,8 @@ export type Input = { readonly nowMs: number } & (
   | { readonly type: "compact"; readonly index: LogIndex; readonly forced: LogIndex }
   /** A message to `node` was not delivered, or its answer was lost. */
   | { readonly type: "unreachable"; readonly node: NodeId }
+  /** Somebody waits for a leader, and cannot find one. */
+  | { readonly type: "poke" }
 );
 
 /** Where the core finds the state to send to followers that need it whole. Reads are synchronous. */

@@ -96,6 +96,8 @@ export class Leader implements RoleHandler {
     progress?.transfer?.lost();
   }
 
+  poke(): void {}
+
   /**
    * What a follower takes from the log, or will when it has its snapshot, must stay there, or it would
    * need one snapshot after the other. One that is silent, or of which nothing is known, has no claim.

@@ -196,6 +196,8 @@ export class Raft implements Context {
         return this.#compact(input.index, input.forced);
       case "unreachable":
         return this.#role.unreachable(input.node);
+      case "poke":
+        return this.#role.poke();
       default:
         return unreachable(input);
     }
@@ -210,7 +212,8 @@ export class Raft implements Context {
     if (message.term < this.#term) return this.#answerStale(message);
     const isVote = message.type === "requestVoteRequest" || message.type === "preVoteRequest";
     if (message.term > this.#term) {
-      if (isVote && this.#hasFreshLeader()) return;
+      // A leader that asks has restarted, and so leads no more.
+      if (isVote && this.#hasFreshLeader() && message.from !== this.leader) return;
       if (bindsTerm(message)) this.becomeFollower(message.term, null);
     }
     if (isVote) return this.#answerVote(message);

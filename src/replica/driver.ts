@@ -98,9 +98,23 @@ export class Driver {
     this.#step({ type: "time" });
   }
 
+  /**
+   * To be called when an instance starts. One that voted for itself last may have led until a moment
+   * ago, and nobody has to wait until its silence is noticed: it asks to lead again, in a new term. If
+   * another leads by now, the others refuse.
+   */
+  boot(): void {
+    if (this.#raft.vote === this.#raft.config.id) this.campaign();
+  }
+
   /** The founding replica need not wait for anybody's silence. */
   campaign(): void {
     this.#step({ type: "campaign" });
+  }
+
+  /** Somebody finds no leader: do what is due, and what was lost again. */
+  poke(): void {
+    this.#step({ type: "poke" });
   }
 
   peerUnreachable(node: NodeId): void {

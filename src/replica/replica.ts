@@ -56,6 +56,8 @@ interface Membership {
 export class Replica extends DurableObject<ReplicaEnv> {
   readonly #settings: Settings;
   readonly #storage: DurableStorage;
+  /** Whether this instance has had an event. */
+  #isBooted = false;
   #membership: Membership | null;
 
   /** Runs within the first event after every wake-up, and so reads just a few rows. */
@@ -68,6 +70,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   override async fetch(request: Request): Promise<Response> {
+    this.#boot();
     const { pathname } = new URL(request.url);
     const body = await request.arrayBuffer();
     try {
@@ -77,7 +80,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
         case `POST ${peerPath}`:
           return this.#peer(asPeerRequest(fromBytes(body)));
         case `POST ${pokePath}`:
-          this.#membership?.driver.checkTime();
+          this.#membership?.driver.poke();
           return this.#status();
         case `GET ${statusPath}`:
           return this.#status();
@@ -96,6 +99,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
    */
   override alarm(): void | Promise<void> {
     if (this.#membership === null) return;
+    this.#boot();
     const { driver, wake } = this.#membership;
     wake.rang(driver.raft.wakeAtMs, this.#settings.heartbeatMs);
     driver.checkTime();
@@ -106,6 +110,13 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const { group } = this.#membership!;
     const peer = { namespace: group.namespace, id: to, region: regionOf(group, to) };
     return reachReplica(this.env.REPLICA, this.#settings, peer, call);
+  }
+
+  /** With the first event, since a constructor has nobody to speak for it yet. */
+  #boot(): void {
+    if (this.#isBooted) return;
+    this.#isBooted = true;
+    this.#membership?.driver.boot();
   }
 
   async #client({ requests }: ClientBatch): Promise<Response> {

@@ -28,7 +28,7 @@ export class Invariants {
   readonly logs: LogInvariants;
   readonly commits: CommitInvariants;
   readonly following = new Following();
-  readonly #reads: ReadInvariants;
+  readonly reads: ReadInvariants;
   readonly #matches: MatchInvariants;
 
   /** @param replicas each with its newest life. */
@@ -36,7 +36,7 @@ export class Invariants {
     this.elections = new ElectionInvariants(replicas);
     this.logs = new LogInvariants(replicas);
     this.commits = new CommitInvariants(replicas);
-    this.#reads = new ReadInvariants(this.commits, this.following);
+    this.reads = new ReadInvariants(this.commits, this.following);
     this.#matches = new MatchInvariants(replicas);
   }
 
@@ -54,7 +54,7 @@ export class Invariants {
     this.logs.stepped(step);
     this.commits.stepped(step);
     this.following.stepped(step);
-    this.#reads.stepped(step);
+    this.reads.stepped(step);
     if (raft.role === "leader") {
       if (before.role !== "leader" || before.term !== raft.term) {
         this.elections.leads(replica);

@@ -17,16 +17,34 @@ export class ReadInvariants {
   readonly #commits: CommitInvariants;
   readonly #following: Following;
   readonly #open = new WeakMap<Raft, Map<RequestId, Open>>();
+  /** How much was committed when the event began that is being handled; null outside of any. */
+  #floor: number | null = null;
 
   constructor(commits: CommitInvariants, following: Following) {
     this.#commits = commits;
     this.#following = following;
   }
 
+  /**
+   * An event begins. Returns how to go on with it, perhaps later: a read that it carries was asked for
+   * before it began, so it owes nothing to what is committed meanwhile.
+   */
+  began(): (work: () => void) => void {
+    const floor = this.#commits.committed.length;
+    return (work) => {
+      this.#floor = floor;
+      try {
+        work();
+      } finally {
+        this.#floor = null;
+      }
+    };
+  }
+
   stepped({ replica, input, output }: Step): void {
     const open = this.#openAt(replica);
     if (input.type === "read") {
-      const floor = this.#commits.committed.length;
+      const floor = this.#floor ?? this.#commits.committed.length;
       open.set(input.id, { floor, moment: this.#following.now });
     }
     for (const { id, index } of output.reads) {

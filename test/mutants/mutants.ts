@@ -150,7 +150,7 @@ export const mutants: readonly Mutant[] = [
     name: "fresh-leader-not-protected",
     what: "followers that hear their leader help to replace it",
     file: "src/raft/raft.ts",
-    find: "if (isVote && this.#hasFreshLeader()) return;",
+    find: "if (isVote && this.#hasFreshLeader() && message.from !== this.leader) return;",
     replace: "",
   },
   {

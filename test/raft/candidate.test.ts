@@ -31,6 +31,20 @@ describe("a pre-candidate", () => {
     expect(n1.raft.wakeAtMs).toBeGreaterThanOrEqual(130);
   });
 
+  test("[E19] a poke makes it ask those again whom a request did not reach, once", () => {
+    const n1 = preCandidate();
+    expect(n1.poke()).toEqual([]);
+    n1.unreachable("n3");
+    expect(n1.poke()).toEqual(["send n1->n3 preVoteRequest t1 last 0/0"]);
+    expect(n1.poke()).toEqual([]);
+  });
+
+  test("[E19] a poke makes a candidate ask again in the same term", () => {
+    const n1 = candidate();
+    n1.unreachable("n2");
+    expect(n1.poke()).toEqual(["then send n1->n2 requestVoteRequest t1 last 0/0"]);
+  });
+
   test("[E3] a refusal from a newer term moves it there", () => {
     const n1 = preCandidate({ term: 1 });
     expect(n1.receive("n2->n1 preVoteResponse t3 refused")).toEqual([

@@ -80,6 +80,7 @@ describe("inputs", () => {
     [{ nowMs: 0, type: "applied", index: asIndex(5) }, "applied 5"],
     [{ nowMs: 0, type: "compact", index: asIndex(5), forced: asIndex(0) }, "compact to 5"],
     [{ nowMs: 0, type: "unreachable", node: "n2" }, "unreachable n2"],
+    [{ nowMs: 0, type: "poke" }, "poke"],
   ];
 
   test.each(inputs)("%j is written as %s", (input, text) => {

@@ -205,6 +205,18 @@ describe("stickiness", () => {
     expect(n1.raft).toMatchObject({ term: 1, leader: "n2" });
   });
 
+  test("[E8] but for those of the leader itself, which has restarted", () => {
+    const n1 = follower();
+    expect(n1.receive("n2->n1 preVoteRequest t2 last 0/0")).toEqual([
+      "then send n1->n2 preVoteResponse t2 granted",
+    ]);
+    expect(n1.receive("n3->n1 preVoteRequest t2 last 0/0")).toEqual([]);
+    expect(n1.receive("n2->n1 requestVoteRequest t2 last 0/0")).toEqual([
+      "persist #1 term 2 vote n2",
+      "then send n1->n2 requestVoteResponse t2 granted",
+    ]);
+  });
+
   test("[E8] there is no fresh leader where none was heard in this life", () => {
     const n1 = new LoneReplica("n1", { term: 1, vote: "n2" });
     expect(n1.receive("n3->n1 requestVoteRequest t2 last 0/0")).toContain(

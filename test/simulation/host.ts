@@ -38,8 +38,7 @@ export class Host {
 
   /** The life that a new event reaches: the current one, or a new one that starts with the event. */
   get life(): SimulatedLife {
-    this.#life ??= this.#boot();
-    return this.#life;
+    return this.#life ?? this.#boot();
   }
 
   /** The current life, if there is one. */
@@ -61,11 +60,12 @@ export class Host {
     this.whenRunning(() => {
       const { life } = this;
       const done = life.waitFor(lost);
+      const goOn = this.world.invariants.reads.began();
       const { bodyMs } = this.world.weather;
       const begin = (): void => {
         if (!life.isAlive) return;
         if (life.isReplaced) this.world.seen.saw("zombie takes the end of an event");
-        work(life, done);
+        goOn(() => work(life, done));
       };
       if (bodyMs === 0) begin();
       else this.world.agenda.after(this.random.between(0, bodyMs), () => this.whenRunning(begin));
@@ -192,7 +192,10 @@ export class Host {
 
   #boot(): SimulatedLife {
     this.#lives++;
-    return this.world.booted(new SimulatedLife(this, this.#lives));
+    const life = this.world.booted(new SimulatedLife(this, this.#lives));
+    this.#life = life;
+    life.driver.boot();
+    return life;
   }
 
   #chance(thousandths: number): boolean {

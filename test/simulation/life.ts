@@ -124,7 +124,7 @@ export class SimulatedLife implements Life {
 
   poke(back: (status: StatusResult) => void): void {
     const { role } = this.raft;
-    this.driver.checkTime();
+    this.driver.poke();
     if (role === "follower" && this.raft.role !== role) {
       this.#host.world.seen.saw("election begun by a poke");
     }

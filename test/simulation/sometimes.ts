@@ -5,6 +5,7 @@
 const names = [
   "leader elected",
   "leader elected with writes open",
+  "leader restarted and elected again",
   "leader steps down without a quorum",
   "pre-vote refused",
   "vote refused",

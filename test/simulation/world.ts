@@ -55,6 +55,8 @@ export class World {
   #violation: Error | null = null;
   /** Steps that wrote, by replica. */
   readonly #writes = new Map<string, number>();
+  /** Who led last. */
+  #lastLeader = "";
   /** Writes of clients that are under way. */
   openWrites = 0;
 
@@ -255,7 +257,11 @@ export class World {
   #count({ replica, input, output, before }: Step): void {
     const { seen } = this;
     const { role, term } = replica.raft;
-    if (role === "leader" && before.role !== "leader") seen.saw("leader elected");
+    if (role === "leader" && before.role !== "leader") {
+      seen.saw("leader elected");
+      if (this.#lastLeader === replica.id) seen.saw("leader restarted and elected again");
+      this.#lastLeader = replica.id;
+    }
     const isDeposed = before.role === "leader" && role !== "leader";
     if (isDeposed && term === before.term) seen.saw("leader steps down without a quorum");
     if (output.persist !== null && !replica.isReplaced) {

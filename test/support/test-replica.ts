@@ -158,6 +158,10 @@ export class TestReplica implements Life {
     return this.step({ type: "compact", index, forced });
   }
 
+  poke(): string[] {
+    return this.step({ type: "poke" });
+  }
+
   unreachable(node: NodeId): string[] {
     return this.step({ type: "unreachable", node });
   }
