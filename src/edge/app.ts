@@ -4,9 +4,12 @@ import { Problem } from "./problem.ts";
 import { getCluster } from "./routes/cluster.ts";
 import { getLive, getReady } from "./routes/health.ts";
 import { deleteKey, getKey, putKey } from "./routes/keys.ts";
+import { postLeader } from "./routes/leader.ts";
 import { getWelcome } from "./routes/welcome.ts";
 
 const keyPaths = ["/v1/ns/:ns/keys/*", "/v1/ns/:ns/replicas/:replica/keys/*"];
+
+const leaderPath = "/v1/ns/:ns/cluster/leader";
 
 const readOnlyPaths: Readonly<Record<string, Handler<EdgeEnv>>> = {
   "/": getWelcome,
@@ -32,6 +35,7 @@ export function createApp(): Hono<EdgeEnv> {
   for (const [path, handler] of Object.entries(readOnlyPaths)) {
     app.get(path, handler).all(path, notAllowed("GET, HEAD"));
   }
+  app.post(leaderPath, postLeader).all(leaderPath, notAllowed("POST"));
   app.notFound((c) => {
     const path = pathOf(c.req);
     const detail = `there is no ${path}; GET / shows what there is, docs/http-api.md tells all`;

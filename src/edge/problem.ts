@@ -29,6 +29,7 @@ const kinds = {
   misconfigured: { status: 500, title: "Misconfigured", retryable: false },
   no_leader: { status: 503, title: "No leader", retryable: true },
   unavailable: { status: 503, title: "Replicas unavailable", retryable: true },
+  not_ready: { status: 503, title: "Replica not ready", retryable: true },
   overloaded: { status: 503, title: "Overloaded", retryable: true },
   outcome_unknown: { status: 504, title: "Outcome unknown", retryable: true },
 } as const satisfies Record<string, Kind>;

@@ -4,10 +4,13 @@ import {
   type ClientRequest,
   type Member,
   type StatusResult,
+  type TransferRequest,
+  type TransferResult,
   clientPath,
   clientProtocolVersion,
   pokePath,
   statusPath,
+  transferPath,
 } from "../protocol/client.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import { reachReplica } from "../protocol/reach.ts";
@@ -67,6 +70,12 @@ export class ReplicaGroup {
   /** Like `status`, and makes the replica check its deadlines: its alarm may be late. */
   poke(id: string, signal: AbortSignal): Promise<StatusResult> {
     return this.#call(id, { path: pokePath, method: "POST", signal });
+  }
+
+  /** Asks a leader to hand over to another replica. */
+  transfer(id: string, to: string, signal: AbortSignal): Promise<TransferResult> {
+    const body: TransferRequest = { version: clientProtocolVersion, to };
+    return this.#call(id, { path: transferPath, method: "POST", body: toBytes(body), signal });
   }
 
   async #call<T>(id: string, call: ReplicaCall): Promise<T> {

@@ -1,4 +1,5 @@
-import type { Member, StatusResult } from "../protocol/client.ts";
+import type { Member, ReplicaStatus, StatusResult } from "../protocol/client.ts";
+import { Problem } from "./problem.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
 
 /** A member of a group and what it says of itself; null when it did not answer in time. */
@@ -23,6 +24,26 @@ export async function callRoll(group: ReplicaGroup, timeoutMs: number): Promise<
     member,
     status: statuses.get(member.id) ?? more.get(member.id) ?? null,
   }));
+}
+
+/** The same, for what makes sense only of a group that there is. Throws a Problem when there is none. */
+export async function callRollOfGroup(group: ReplicaGroup, timeoutMs: number): Promise<Present[]> {
+  const roll = await callRoll(group, timeoutMs);
+  if (!roll.every(({ status }) => status?.type === "uninitialised")) return roll;
+  throw new Problem(
+    "namespace_not_found",
+    `"${group.namespace}" has never been used: it comes into being at its first read or write`,
+  );
+}
+
+/**
+ * The leader of the newest term. One of an older term has been replaced and only does not know it
+ * yet.
+ */
+export function newestLeader(roll: readonly Present[]): ReplicaStatus | null {
+  const statuses = roll.flatMap(({ status }) => (status?.type === "status" ? [status] : []));
+  const term = Math.max(...statuses.map((status) => status.term));
+  return statuses.find((status) => status.role === "leader" && status.term === term) ?? null;
 }
 
 async function statusesOf(

@@ -17,13 +17,14 @@ export const windowSize = 32_768;
  * Makes a command that arrives more than once take effect once (thesis, 6.3), without clocks and in
  * bounded memory.
  *
- * The last `windowSize` outcomes are kept by request id. A request carries its `floor`: a sequence
+ * The last outcomes, as many as the window is wide, are kept by request id. A request carries its `floor`: a sequence
  * number that its sender had seen before it first sent it. If the request took effect before, its
  * record's number is above the floor; so when the window no longer reaches down to the floor the
  * record might be gone, and the command is refused as expired rather than applied again.
  */
 export class RequestWindow {
   readonly #load: () => Iterable<RequestRecord>;
+  readonly #size: number;
   /**
    * Oldest first. Read from storage at first need, since most wake-ups of a replica write nothing.
    */
@@ -33,9 +34,11 @@ export class RequestWindow {
   /**
    * @param load reads what `takeUnsaved` gave to be stored, in the order of the sequence. It may
    * give more than the window.
+   * @param size how many outcomes are kept. Must be the same for all replicas, for ever.
    */
-  constructor(load: () => Iterable<RequestRecord>) {
+  constructor(load: () => Iterable<RequestRecord>, size: number) {
     this.#load = load;
+    this.#size = size;
   }
 
   /** What became of a request, if it is on record. */
@@ -44,12 +47,12 @@ export class RequestWindow {
   }
 
   /** Whether a request that is not on record may have been, so that it must not be applied. */
-  static isExpired(floor: number, sequence: number): boolean {
-    return sequence - floor > windowSize;
+  isExpired(floor: number, sequence: number): boolean {
+    return sequence - floor > this.#size;
   }
 
   record(record: RequestRecord): void {
-    insert(this.#all(), record);
+    this.#insert(this.#all(), record);
     this.#unsaved.push(record);
   }
 
@@ -71,17 +74,17 @@ export class RequestWindow {
   #all(): Map<string, RequestRecord> {
     if (this.#records === null) {
       this.#records = new Map();
-      for (const record of this.#load()) insert(this.#records, record);
+      for (const record of this.#load()) this.#insert(this.#records, record);
     }
     return this.#records;
   }
-}
 
-/** Adds the newest record and lets go of those that leave the window. */
-function insert(records: Map<string, RequestRecord>, record: RequestRecord): void {
-  records.set(record.requestId, record);
-  for (const [requestId, { sequence }] of records) {
-    if (sequence > record.sequence - windowSize) return;
-    records.delete(requestId);
+  /** Adds the newest record and lets go of those that leave the window. */
+  #insert(records: Map<string, RequestRecord>, record: RequestRecord): void {
+    records.set(record.requestId, record);
+    for (const [requestId, { sequence }] of records) {
+      if (sequence > record.sequence - this.#size) return;
+      records.delete(requestId);
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { Command, CommandResult } from "./command.ts";
 import { Hash } from "./hash.ts";
-import { RequestWindow } from "./request-window.ts";
+import type { RequestWindow } from "./request-window.ts";
 import type { KvTable } from "./table.ts";
 
 /**
@@ -72,7 +72,7 @@ export class StateMachine {
   #once(command: Command): CommandResult {
     const before = this.#window.find(command.requestId);
     if (before !== null) return before;
-    if (RequestWindow.isExpired(command.floor, this.#state.sequence)) return { type: "expired" };
+    if (this.#window.isExpired(command.floor, this.#state.sequence)) return { type: "expired" };
     const result = this.#execute(command);
     this.#note(command, result);
     return result;

@@ -100,6 +100,23 @@ export interface Member {
 /** `POST /poke`: check your deadlines now. Answers as `/status` does. */
 export const pokePath = "/poke";
 
+/** `POST /transfer`: hand the leadership to another voter. */
+export const transferPath = "/transfer";
+
+export interface TransferRequest {
+  readonly version: typeof clientProtocolVersion;
+  /** The id of the replica that is to lead. */
+  readonly to: string;
+}
+
+export type TransferResult =
+  /** It is told to stand as soon as it has all there is; whether it leads then will show. */
+  | { readonly type: "started" }
+  /** Nothing happens: this replica does not know what the other has, or does not reach it. */
+  | { readonly type: "notReady" }
+  /** Nothing happens: this replica does not lead. */
+  | { readonly type: "notLeader"; readonly leader: string | null };
+
 /**
  * The name of the Durable Object that is replica `id` of a namespace. Ids are never reused, so a
  * name stands for one history.

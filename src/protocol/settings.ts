@@ -8,6 +8,7 @@ export interface SettingsVars {
   readonly ELECTION_MIN_MS: string;
   readonly ELECTION_MAX_MS: string;
   readonly LOG_BYTES?: string;
+  readonly LEADER_REGIONS?: string;
   /** A JSON object: for each replica's id, the URL of the Worker that holds it. */
   readonly REPLICA_URLS?: string;
   /** What Workers that hold replicas for each other prove themselves with. */
@@ -22,6 +23,8 @@ export interface Settings {
   readonly heartbeatMs: number;
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
+  /** The regions that the leader should rather be in, the best first. */
+  readonly leaderRegions: readonly string[];
   /** A replica's log is cut when it has more bytes. */
   readonly logBytes: number;
   /** Where replicas are that other Workers hold; null when this one holds them all. */
@@ -73,6 +76,8 @@ export function parseSettings(vars: SettingsVars): Settings {
     elsewhere: parseElsewhere(vars.REPLICA_URLS, members, gatewaySecret),
     gatewaySecret,
     heartbeatMs,
+    leaderRegions:
+      vars.LEADER_REGIONS === undefined ? [] : parseRegions("LEADER_REGIONS", vars.LEADER_REGIONS),
     logBytes: wholeNumber("LOG_BYTES", vars.LOG_BYTES ?? defaultLogBytes, 4096, 2 ** 30),
     electionMinMs: wholeNumber("ELECTION_MIN_MS", vars.ELECTION_MIN_MS, 2 * heartbeatMs, 300_000),
     electionMaxMs: wholeNumber(
@@ -91,18 +96,23 @@ function parseMembers(vars: SettingsVars): Member[] {
       `REPLICAS must be odd, not ${count}: an even one more survives no more failures`,
     );
   }
-  const regions = vars.REGIONS.split(",").map((region) => region.trim());
-  for (const region of regions) {
-    if (region !== anyRegion && !locationHints.includes(region as (typeof locationHints)[number])) {
-      throw new Error(
-        `REGIONS has "${region}"; it must be of ${locationHints.join(", ")} or ${anyRegion}`,
-      );
-    }
-  }
+  const regions = parseRegions("REGIONS", vars.REGIONS);
   return Array.from({ length: count }, (_, i) => ({
     id: String(i + 1),
     region: regions[i % regions.length]!,
   }));
+}
+
+function parseRegions(name: string, text: string): string[] {
+  const regions = text.split(",").map((region) => region.trim());
+  for (const region of regions) {
+    if (region !== anyRegion && !locationHints.includes(region as (typeof locationHints)[number])) {
+      throw new Error(
+        `${name} has "${region}"; it must be of ${locationHints.join(", ")} or ${anyRegion}`,
+      );
+    }
+  }
+  return regions;
 }
 
 function parseSecret(secret: string | undefined): string | null {

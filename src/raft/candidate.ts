@@ -13,14 +13,16 @@ export class Candidate implements RoleHandler {
   readonly leader = null;
   readonly wakeAtMs: number;
   readonly #context: Context;
+  readonly #isTransfer: boolean;
   readonly #votes = new Map<NodeId, boolean>();
   /** Whom a request, or whose answer, was lost. */
   readonly #lost = new Set<NodeId>();
   /** The batch that makes the own vote durable. */
   readonly #voteBatch: number;
 
-  constructor(context: Context, role: "preCandidate" | "candidate") {
+  constructor(context: Context, role: "preCandidate" | "candidate", isTransfer: boolean) {
     this.role = role;
+    this.#isTransfer = isTransfer;
     this.wakeAtMs = context.nowMs + electionTimeout(context);
     this.#context = context;
     this.#voteBatch = context.effects.batch;
@@ -83,13 +85,16 @@ export class Candidate implements RoleHandler {
 
   leave(): void {}
 
+  transfer(): void {}
+
   #ask(to: NodeId): void {
     const { config, term, log, effects } = this.#context;
     const request = { from: config.id, to, last: log.last };
     if (this.role === "preCandidate") {
       effects.sendNow({ type: "preVoteRequest", ...request, term: nextTerm(term) });
     } else {
-      effects.sendAfterPersist({ type: "requestVoteRequest", ...request, term });
+      const isTransfer = this.#isTransfer;
+      effects.sendAfterPersist({ type: "requestVoteRequest", ...request, term, isTransfer });
     }
   }
 

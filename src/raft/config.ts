@@ -25,6 +25,11 @@ export interface RaftConfig {
    * log lets go of what only it would need.
    */
   readonly patienceMs: number;
+  /**
+   * Who should rather lead: the lower the rank, the rather. Voters without one come last. A leader hands
+   * over to a better one that is well, at most once in `patienceMs`.
+   */
+  readonly ranks: ReadonlyMap<NodeId, number>;
   /** Entries in one AppendEntries; a single larger entry still goes, alone. */
   readonly maxMessageBytes: number;
   /** AppendEntries with entries under way to one follower, by number and by bytes. */

@@ -29,7 +29,8 @@ export interface Context {
   install(snapshot: EntryId): void;
   becomeFollower(term: Term, leader: NodeId | null): void;
   becomePreCandidate(): void;
-  becomeCandidate(): void;
+  /** @param isTransfer whether the leader has asked for it. */
+  becomeCandidate(isTransfer?: boolean): void;
   becomeLeader(): void;
 }
 
@@ -54,6 +55,8 @@ export interface RoleHandler {
   unreachable(node: NodeId): void;
   /** Somebody waits for a leader. */
   poke(): void;
+  /** Somebody wants another voter to lead. */
+  transfer(to: NodeId): void;
   /** The last entry that nobody needs from this replica's log; null when that is any. */
   readonly spareIndex: LogIndex | null;
   /** The role is about to be left. */

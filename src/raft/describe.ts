@@ -25,8 +25,13 @@ export function describeMessage(message: Message): string {
   const head = `${message.from}->${message.to} ${message.type} t${message.term}`;
   switch (message.type) {
     case "preVoteRequest":
-    case "requestVoteRequest":
       return `${head} last ${describeId(message.last)}`;
+    case "requestVoteRequest": {
+      const transfer = message.isTransfer ? " transfer" : "";
+      return `${head} last ${describeId(message.last)}${transfer}`;
+    }
+    case "timeoutNowRequest":
+      return head;
     case "preVoteResponse":
     case "requestVoteResponse":
       return `${head} ${message.granted ? "granted" : "refused"}`;
@@ -98,6 +103,8 @@ export function describeInput(input: Input): string {
       return `applied ${input.index}`;
     case "compact":
       return `compact to ${input.index}`;
+    case "transfer":
+      return `transfer to ${input.to}`;
     case "unreachable":
       return `unreachable ${input.node}`;
     case "time":

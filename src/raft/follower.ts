@@ -61,6 +61,7 @@ export class Follower implements RoleHandler {
   }
 
   receive(message: Message): void {
+    if (message.type === "timeoutNowRequest") return this.#context.becomeCandidate(true);
     if (message.type !== "appendEntriesRequest" && message.type !== "installSnapshotRequest")
       return;
     const { nowMs, term, config, effects } = this.#context;
@@ -97,6 +98,8 @@ export class Follower implements RoleHandler {
   unreachable(): void {}
 
   poke(): void {}
+
+  transfer(): void {}
 
   leave(): void {}
 

@@ -32,6 +32,8 @@ export type Input = { readonly nowMs: number } & (
   | { readonly type: "compact"; readonly index: LogIndex; readonly forced: LogIndex }
   /** A message to `node` was not delivered, or its answer was lost. */
   | { readonly type: "unreachable"; readonly node: NodeId }
+  /** Hand the leadership to another voter. Shows in who leads, soon or not at all. */
+  | { readonly type: "transfer"; readonly to: NodeId }
   /** Somebody waits for a leader, and cannot find one. */
   | { readonly type: "poke" }
 );

@@ -7,14 +7,27 @@ import { ReadIndex } from "./read-index.ts";
 import { Transfer } from "./transfer.ts";
 import { type Entry, type LogIndex, type NodeId, minIndex, offset, zeroEntryId } from "./types.ts";
 
+interface Successor {
+  readonly node: NodeId;
+  /** When to give up. */
+  readonly deadlineMs: number;
+  /** Whether it has been told to stand. */
+  isTold: boolean;
+}
+
 /** Orders proposals into the log, replicates it, and decides what is committed. */
 export class Leader implements RoleHandler {
   readonly role = "leader";
   readonly leader: NodeId;
   readonly #context: Context;
   readonly #followers: ReadonlyMap<NodeId, Progress>;
-  readonly #reads = new ReadIndex();
+  readonly reads = new ReadIndex();
+  /** Snapshots sent so far. */
   #transfers = 0;
+  /** To whom the leadership is being handed. */
+  #successor: Successor | null = null;
+  /** When to look again whether another should rather lead. */
+  #handOverMs: number;
   /** When to check again that a quorum still answers. */
   #quorumDeadlineMs: number;
 
@@ -24,6 +37,7 @@ export class Leader implements RoleHandler {
     this.#context = context;
     this.#followers = new Map(others.map((node) => [node, new Progress(log.last.index, nowMs)]));
     this.#quorumDeadlineMs = nowMs + config.electionMinMs;
+    this.#handOverMs = nowMs + config.patienceMs;
   }
 
   /** Opens the term with a noop, which is also the first heartbeat (paper, 5.2 and 8). */
@@ -35,6 +49,11 @@ export class Leader implements RoleHandler {
   get wakeAtMs(): number | null {
     const sent = [...this.#followers.values()].map(({ lastSentMs }) => lastSentMs);
     return sent.length === 0 ? null : Math.min(...sent) + this.#context.config.heartbeatMs;
+  }
+
+  /** To whom the leadership is being handed. */
+  get successor(): NodeId | null {
+    return this.#successor?.node ?? null;
   }
 
   /** What is known of each follower, for status and text. */
@@ -58,7 +77,10 @@ export class Leader implements RoleHandler {
   }
 
   time(): void {
-    if (this.#context.nowMs >= this.#quorumDeadlineMs && !this.#checkQuorum()) return;
+    const { nowMs } = this.#context;
+    if (nowMs >= this.#quorumDeadlineMs && !this.#checkQuorum()) return;
+    if (this.#successor !== null && nowMs >= this.#successor.deadlineMs) this.#successor = null;
+    if (nowMs >= this.#handOverMs) this.#maybeHandOver();
     this.#heartbeat();
   }
 
@@ -69,7 +91,7 @@ export class Leader implements RoleHandler {
     for (const proposal of proposals) {
       // An empty queue takes any size, or a proposal above the cap could never get in.
       const fits = bytes === 0 || bytes + proposal.data.byteLength <= config.maxUncommittedBytes;
-      if (!fits) {
+      if (!fits || this.#successor !== null) {
         effects.fail({ id: proposal.id, reason: "dropped", leader: config.id });
         continue;
       }
@@ -81,7 +103,7 @@ export class Leader implements RoleHandler {
   }
 
   read(id: RequestId): void {
-    this.#reads.add(id);
+    this.reads.add(id);
     this.#maybeBeginRound();
   }
 
@@ -92,11 +114,48 @@ export class Leader implements RoleHandler {
   unreachable(node: NodeId): void {
     const progress = this.#followers.get(node);
     if (progress?.state === "replicate") progress.becomeProbe();
+    // Perhaps that was what it was told; it hears it again when it is heard itself.
+    if (this.#successor?.node === node) this.#successor.isTold = false;
     // Sent again when the follower is heard: a chunk is large, and it may be down.
     progress?.transfer?.lost();
   }
 
   poke(): void {}
+
+  /**
+   * Hands the leadership to a follower: takes no proposals, lets it catch up, and tells it to stand
+   * (thesis, 3.10). Given up if that takes longer than an election.
+   */
+  transfer(to: NodeId): void {
+    // One of which it is not known what it has would not be there in time.
+    if (this.#followers.get(to)?.state !== "replicate") return;
+    const { nowMs, config } = this.#context;
+    this.#successor = { node: to, deadlineMs: nowMs + config.electionMinMs, isTold: false };
+    this.#maybeTell();
+  }
+
+  /** Lets somebody else lead who should rather, and is well. */
+  #maybeHandOver(): void {
+    const { config, nowMs, log } = this.#context;
+    this.#handOverMs = nowMs + config.patienceMs;
+    const rankOf = (node: NodeId): number => config.ranks.get(node) ?? Infinity;
+    const [best] = [...this.#followers]
+      .filter(([, { state, matchIndex }]) => state === "replicate" && matchIndex >= log.commitIndex)
+      .map(([node]) => node)
+      .sort((a, b) => rankOf(a) - rankOf(b));
+    if (best !== undefined && rankOf(best) < rankOf(config.id)) this.transfer(best);
+  }
+
+  /** Tells the successor to stand, as soon as it has the whole log, once. */
+  #maybeTell(): void {
+    const successor = this.#successor;
+    if (successor === null || successor.isTold) return;
+    const { config, effects, log, term } = this.#context;
+    const { node } = successor;
+    if (this.#followers.get(node)!.matchIndex < log.last.index) return;
+    successor.isTold = true;
+    effects.sendNow({ type: "timeoutNowRequest", from: config.id, to: node, term });
+  }
 
   /**
    * What a follower takes from the log, or will when it has its snapshot, must stay there, or it would
@@ -117,7 +176,7 @@ export class Leader implements RoleHandler {
   leave(): void {
     const { effects, proposals, log } = this.#context;
     for (const progress of this.#followers.values()) progress.end();
-    for (const id of this.#reads.takeAll()) {
+    for (const id of this.reads.takeAll()) {
       effects.fail({ id, reason: "not_leader", leader: null });
     }
     // What is committed is being applied and ends as done; of the rest nobody here can tell.
@@ -171,6 +230,7 @@ export class Leader implements RoleHandler {
   /** A follower holds everything up to `matchIndex`. */
   #accepted(node: NodeId, progress: Progress, matchIndex: LogIndex): void {
     if (progress.accepted(matchIndex)) this.#maybeCommit();
+    this.#maybeTell();
     const { transfer } = progress;
     if (transfer !== null) {
       // It has its snapshot, though perhaps that is not enough any more, or got on without one.
@@ -260,7 +320,7 @@ export class Leader implements RoleHandler {
       prev: prevTerm === null ? zeroEntryId : { term: prevTerm, index: prevIndex },
       entries,
       leaderCommit: log.commitIndex,
-      round: this.#reads.newestRound,
+      round: this.reads.newestRound,
     });
     const progress = this.#followers.get(to)!;
     // What lies before entries under way cannot find out that they were lost, so it replaces no heartbeat.
@@ -318,7 +378,7 @@ export class Leader implements RoleHandler {
   #maybeBeginRound(): void {
     const { log, term } = this.#context;
     if (log.termAt(log.commitIndex) !== term) return;
-    if (!this.#reads.maybeBegin(log.commitIndex)) return;
+    if (!this.reads.maybeBegin(log.commitIndex)) return;
     for (const [node, progress] of this.#followers) {
       // Sent before what is known to match, so that it cannot be refused for entries still on their
       // way.
@@ -337,9 +397,9 @@ export class Leader implements RoleHandler {
     const { config, effects } = this.#context;
     const confirmed = reachedByMajority(
       config.voters,
-      (voter) => this.#followers.get(voter)?.confirmedRound ?? this.#reads.newestRound,
+      (voter) => this.#followers.get(voter)?.confirmedRound ?? this.reads.newestRound,
     );
-    for (const { id, index } of this.#reads.confirm(confirmed)) effects.readAt(id, index);
+    for (const { id, index } of this.reads.confirm(confirmed)) effects.readAt(id, index);
     // A free place lets the reads that waited for one begin.
     if (confirmed > 0) this.#maybeBeginRound();
   }

@@ -9,7 +9,8 @@ export type Message =
   | AppendEntriesRequest
   | AppendEntriesResponse
   | InstallSnapshotRequest
-  | InstallSnapshotResponse;
+  | InstallSnapshotResponse
+  | TimeoutNowRequest;
 
 export type MessageType = Message["type"];
 
@@ -40,6 +41,8 @@ export interface RequestVoteRequest extends Header {
   readonly type: "requestVoteRequest";
   /** The end of the candidate's log. */
   readonly last: EntryId;
+  /** The leader itself has asked the candidate to stand, so there is nobody to protect from it. */
+  readonly isTransfer: boolean;
 }
 
 export interface RequestVoteResponse extends Header {
@@ -116,3 +119,8 @@ export type SnapshotResult =
   | { readonly type: "accepted"; readonly matchIndex: LogIndex }
   /** The request came from a term that has passed; the header's term is the newer one. */
   | { readonly type: "stale" };
+
+/** Asks a follower that has the whole log to stand for election at once (thesis, 3.10). */
+export interface TimeoutNowRequest extends Header {
+  readonly type: "timeoutNowRequest";
+}

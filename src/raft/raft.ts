@@ -94,6 +94,11 @@ export class Raft implements Context {
     return this.#role.leader;
   }
 
+  /** To whom this leader is handing over; null when to nobody. */
+  get successor(): NodeId | null {
+    return this.#role instanceof Leader ? this.#role.successor : null;
+  }
+
   get nowMs(): number {
     return this.#nowMs;
   }
@@ -148,12 +153,12 @@ export class Raft implements Context {
   }
 
   becomePreCandidate(): void {
-    this.#stand("preCandidate");
+    this.#stand("preCandidate", false);
   }
 
-  becomeCandidate(): void {
+  becomeCandidate(isTransfer = false): void {
     this.#setHardState(nextTerm(this.#term), this.config.id);
-    this.#stand("candidate");
+    this.#stand("candidate", isTransfer);
   }
 
   becomeLeader(): void {
@@ -162,8 +167,8 @@ export class Raft implements Context {
     leader.begin();
   }
 
-  #stand(role: "preCandidate" | "candidate"): void {
-    const candidate = new Candidate(this, role);
+  #stand(role: "preCandidate" | "candidate", isTransfer: boolean): void {
+    const candidate = new Candidate(this, role, isTransfer);
     this.#changeRole(candidate);
     candidate.begin();
   }
@@ -198,6 +203,8 @@ export class Raft implements Context {
         return this.#role.unreachable(input.node);
       case "poke":
         return this.#role.poke();
+      case "transfer":
+        return this.#role.transfer(input.to);
       default:
         return unreachable(input);
     }
@@ -212,8 +219,7 @@ export class Raft implements Context {
     if (message.term < this.#term) return this.#answerStale(message);
     const isVote = message.type === "requestVoteRequest" || message.type === "preVoteRequest";
     if (message.term > this.#term) {
-      // A leader that asks has restarted, and so leads no more.
-      if (isVote && this.#hasFreshLeader() && message.from !== this.leader) return;
+      if (isVote && this.#hasFreshLeader() && !this.#hasGivenUp(message)) return;
       if (bindsTerm(message)) this.becomeFollower(message.term, null);
     }
     if (isVote) return this.#answerVote(message);
@@ -227,6 +233,12 @@ export class Raft implements Context {
       this.becomeFollower(this.#term, message.from);
     }
     this.#role.receive(message);
+  }
+
+  /** A leader that asks itself has restarted, and one that has others ask wants to be replaced. */
+  #hasGivenUp(request: PreVoteRequest | RequestVoteRequest): boolean {
+    const isTransfer = request.type === "requestVoteRequest" && request.isTransfer;
+    return isTransfer || request.from === this.leader;
   }
 
   /**
@@ -278,6 +290,7 @@ export class Raft implements Context {
           type: "requestVoteResponse",
           granted: false,
         });
+      case "timeoutNowRequest":
       case "appendEntriesResponse":
       case "installSnapshotResponse":
       case "preVoteResponse":

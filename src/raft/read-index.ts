@@ -31,6 +31,16 @@ export class ReadIndex {
     return this.#newest;
   }
 
+  /** Reads that have no round yet. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Rounds under way. */
+  get open(): number {
+    return this.#rounds.length;
+  }
+
   add(id: RequestId): void {
     this.#waiting.push(id);
   }

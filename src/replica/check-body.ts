@@ -1,4 +1,8 @@
-import { type ClientBatch, clientProtocolVersion } from "../protocol/client.ts";
+import {
+  type ClientBatch,
+  type TransferRequest,
+  clientProtocolVersion,
+} from "../protocol/client.ts";
 import { MalformedBody } from "../protocol/codec.ts";
 import { maxValueBytes } from "../protocol/limits.ts";
 import { type PeerRequest, peerProtocolVersion } from "../protocol/peer.ts";
@@ -15,6 +19,14 @@ export function asClientBatch(body: unknown): ClientBatch {
   require(Array.isArray(requests), "requests must be a list");
   for (const request of requests as unknown[]) checkRequest(asFields(request));
   return body as ClientBatch;
+}
+
+/** A body from an edge that wants another replica to lead. */
+export function asTransferRequest(body: unknown): TransferRequest {
+  const { version, to } = asFields(body);
+  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  require(isText(to), "to must be a text");
+  return body as TransferRequest;
 }
 
 /** A body from another replica, which runs this project's code: only its envelope is looked at. */

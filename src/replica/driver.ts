@@ -1,7 +1,7 @@
 import type { Command, CommandResult } from "../kv/command.ts";
 import { RequestWindow } from "../kv/request-window.ts";
 import { StateMachine } from "../kv/state-machine.ts";
-import type { ClientResult, ReadRequest, ReadResult } from "../protocol/client.ts";
+import type { ClientResult, ReadRequest, ReadResult, TransferResult } from "../protocol/client.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import type { RaftConfig } from "../raft/config.ts";
 import { describeRaft } from "../raft/describe.ts";
@@ -23,6 +23,12 @@ export interface DriverPorts {
    * one starts from storage.
    */
   readonly abort: (error: unknown, state: string) => void;
+}
+
+export interface DriverLimits {
+  readonly log: LogLimits;
+  /** Outcomes of requests that are kept: see kv/request-window.ts. */
+  readonly requestWindow: number;
 }
 
 /** An input without its time, which the driver adds. */
@@ -67,11 +73,11 @@ export class Driver {
   #syncing = false;
   #stopped = false;
 
-  constructor(config: RaftConfig, limits: LogLimits, ports: DriverPorts) {
+  constructor(config: RaftConfig, limits: DriverLimits, ports: DriverPorts) {
     const { storage } = ports;
     this.#ports = ports;
-    this.#compaction = new Compaction(limits);
-    this.#window = new RequestWindow(() => storage.requestRecords());
+    this.#compaction = new Compaction(limits.log);
+    this.#window = new RequestWindow(() => storage.requestRecords(), limits.requestWindow);
     this.#machine = new StateMachine(storage.table, this.#window, storage.machineState);
     const { hardState, log } = storage;
     const appliedIndex = asIndex(this.#machine.state.appliedIndex);
@@ -86,6 +92,11 @@ export class Driver {
 
   get machine(): StateMachine {
     return this.#machine;
+  }
+
+  /** Requests that have not ended. */
+  get openRequests(): number {
+    return this.#waiters.size;
   }
 
   /** What the log takes in storage, about. */
@@ -115,6 +126,14 @@ export class Driver {
   /** Somebody finds no leader: do what is due, and what was lost again. */
   poke(): void {
     this.#step({ type: "poke" });
+  }
+
+  /** Hands the leadership to another voter, if this replica has it. */
+  transfer(to: NodeId): TransferResult {
+    this.#step({ type: "transfer", to });
+    const { leader, successor } = this.#raft;
+    if (this.#raft.role !== "leader") return { type: "notLeader", leader };
+    return { type: successor === to ? "started" : "notReady" };
   }
 
   peerUnreachable(node: NodeId): void {
@@ -284,7 +303,7 @@ export class Driver {
 
   #isExpired({ requestId, floor }: Command): boolean {
     const { sequence } = this.#machine.state;
-    return RequestWindow.isExpired(floor, sequence) && this.#window.find(requestId) === null;
+    return this.#window.isExpired(floor, sequence) && this.#window.find(requestId) === null;
   }
 
   #lookUp({ key, metadataOnly }: ReadRequest): ReadResult {

@@ -29,6 +29,14 @@ export function parseObjectName(name: string | undefined): { namespace: string; 
 export const regionOf = ({ members }: Group, id: string): string =>
   members.find((member) => member.id === id)?.region ?? "local";
 
+/** The place of each member's region among those that the leader should rather be in. */
+export const ranksOf = ({ members }: Group, regions: readonly string[]): Map<string, number> =>
+  new Map(
+    members
+      .filter(({ region }) => regions.includes(region))
+      .map(({ id, region }) => [id, regions.indexOf(region)]),
+  );
+
 /** The group of this object; null when it has never been part of one. */
 export function loadGroup(sql: SqlStorage): Group | null {
   const [row] = sql

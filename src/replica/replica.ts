@@ -6,11 +6,15 @@ import {
   type Member,
   type ReplicaStatus,
   type StatusResult,
+  type TransferRequest,
+  type TransferResult,
   clientPath,
   clientProtocolVersion,
   pokePath,
   statusPath,
+  transferPath,
 } from "../protocol/client.ts";
+import { windowSize } from "../kv/request-window.ts";
 import { MalformedBody, fromBytes, toBytes } from "../protocol/codec.ts";
 import {
   type PeerRequest,
@@ -28,12 +32,20 @@ import {
 } from "../protocol/settings.ts";
 import { defaultSizes } from "../raft/config.ts";
 import { maxRounds } from "../raft/read-index.ts";
-import { asClientBatch, asPeerRequest } from "./check-body.ts";
+import { asClientBatch, asPeerRequest, asTransferRequest } from "./check-body.ts";
 import { answerBatch } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
 import { logLimits } from "./compaction.ts";
 import { Driver } from "./driver.ts";
-import { type Group, founderId, loadGroup, parseObjectName, regionOf, saveGroup } from "./group.ts";
+import {
+  type Group,
+  founderId,
+  loadGroup,
+  parseObjectName,
+  ranksOf,
+  regionOf,
+  saveGroup,
+} from "./group.ts";
 import { FetchPeers } from "./peers.ts";
 import { DurableStorage } from "./storage.ts";
 import { AlarmWake } from "./wake.ts";
@@ -82,6 +94,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
         case `POST ${pokePath}`:
           this.#membership?.driver.poke();
           return this.#status();
+        case `POST ${transferPath}`:
+          return this.#transfer(asTransferRequest(fromBytes(body)));
         case `GET ${statusPath}`:
           return this.#status();
         default:
@@ -155,6 +169,11 @@ export class Replica extends DurableObject<ReplicaEnv> {
     return new Response(toBytes(answer));
   }
 
+  #transfer({ to }: TransferRequest): Response {
+    const notLeader: TransferResult = { type: "notLeader", leader: null };
+    return new Response(toBytes(this.#membership?.driver.transfer(to) ?? notLeader));
+  }
+
   #status(): Response {
     // Also an event that changes nothing else must find an alarm, or set the one that was lost.
     this.#membership?.wake.arm(this.#membership.driver.raft.wakeAtMs);
@@ -184,7 +203,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   #start(group: Group): Membership {
-    const { heartbeatMs, electionMinMs, electionMaxMs, logBytes } = this.#settings;
+    const { heartbeatMs, electionMinMs, electionMaxMs, logBytes, leaderRegions } = this.#settings;
     const clock = new MonotonicClock(() => Date.now());
     const wake = new AlarmWake((wallMs) => this.ctx.storage.setAlarm(wallMs), clock);
     const peers = new FetchPeers({
@@ -205,9 +224,10 @@ export class Replica extends DurableObject<ReplicaEnv> {
         electionMinMs,
         electionMaxMs,
         patienceMs: 10 * electionMaxMs,
+        ranks: ranksOf(group, leaderRegions),
         ...defaultSizes,
       },
-      logLimits(logBytes),
+      { log: logLimits(logBytes), requestWindow: windowSize },
       {
         storage: this.#storage,
         peers,

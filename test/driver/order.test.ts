@@ -133,7 +133,13 @@ describe("A follower", () => {
 
   test("writes its vote before it answers", () => {
     const bench = new DriverBench();
-    const vote = { type: "requestVoteRequest", from: "2", to: "1", last: id(0, 0) } as const;
+    const vote = {
+      type: "requestVoteRequest",
+      isTransfer: false,
+      from: "2",
+      to: "1",
+      last: id(0, 0),
+    } as const;
     const answer = bench.driver.receiveCall("2", [{ ...vote, term: id(4, 0).term }]);
     expect(bench.takeTrace()[0]).toBe("persist #1 term 4 vote 2");
     expect(answer).toEqual([

@@ -65,7 +65,14 @@ describe("An instance that was replaced while its code runs on", () => {
     expect(zombie.driver.raft.role).toBe("candidate");
     // Meanwhile its successor gives the vote of that term to another.
     const [answer] = next.driver.receiveCall("3", [
-      { type: "requestVoteRequest", from: "3", to: "1", term: id(1, 0).term, last: id(0, 0) },
+      {
+        type: "requestVoteRequest",
+        isTransfer: false,
+        from: "3",
+        to: "1",
+        term: id(1, 0).term,
+        last: id(0, 0),
+      },
     ]);
     expect(answer).toMatchObject({ granted: true });
   });

@@ -21,6 +21,15 @@ const paths: readonly [string, string][] = [
   ["/v1/ns/shop/replicas/1/keys/a", keyMethods],
 ];
 
+test("/v1/ns/shop/cluster/leader takes POST only", async () => {
+  const edge = EdgeUnderTest.withLeader();
+  for (const method of ["GET", "PUT", "DELETE", "PATCH"]) {
+    const response = await edge.fetch("/v1/ns/shop/cluster/leader", { method });
+    expect(response.headers.get("Allow")).toBe("POST");
+    expect(await gist(response)).toBe("405 method_not_allowed not_applied");
+  }
+});
+
 describe.each(paths)("%s", (path, allow) => {
   const others = ["POST", "PATCH", "OPTIONS", "PROPFIND", "LOCK", "get"];
   const methods = allow === readMethods ? ["PUT", "DELETE", ...others] : others;

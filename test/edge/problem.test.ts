@@ -22,6 +22,7 @@ const codes: Readonly<Record<ProblemCode, readonly [status: number, retryable: b
   misconfigured: [500, false],
   no_leader: [503, true],
   unavailable: [503, true],
+  not_ready: [503, true],
   overloaded: [503, true],
   outcome_unknown: [504, true],
 };

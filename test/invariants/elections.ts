@@ -16,6 +16,11 @@ export class ElectionInvariants {
     this.#replicas = replicas;
   }
 
+  /** Who leads, or led, a term. */
+  leaderOf(term: Term): NodeId | null {
+    return this.#leaderOf.get(term)?.id ?? null;
+  }
+
   /** How many terms had a leader. */
   get terms(): number {
     return this.#leaderOf.size;

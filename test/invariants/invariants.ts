@@ -1,4 +1,6 @@
 import type { Message } from "../../src/raft/messages.ts";
+import { Leader } from "../../src/raft/leader.ts";
+import { maxRounds } from "../../src/raft/read-index.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import { check } from "./check.ts";
 import { CommitInvariants } from "./commits.ts";
@@ -62,13 +64,30 @@ export class Invariants {
         this.commits.leads(replica);
       }
       this.#matches.knows(replica);
+      this.#serves(replica);
     }
+    const { leader, term, proposals } = raft;
+    const isLeader = leader === null || leader === this.elections.leaderOf(term);
+    check(isLeader, "known leader", () => `${id} takes ${leader} for the leader of term ${term}`);
+    check(proposals.size > 0 || proposals.bytes === 0, "proposals", () => {
+      return `${id} counts ${proposals.bytes} bytes of no proposals`;
+    });
     // Alone, a replica may go through all roles in one step.
-    const mayTurn = raft.others.length === 0 || turns[before.role]!.includes(raft.role);
+    const isTold = input.type === "receive" && input.message.type === "timeoutNowRequest";
+    const mayStand = isTold && before.role === "follower" && raft.role === "candidate";
+    const isAlone = raft.others.length === 0;
+    const mayTurn = isAlone || mayStand || turns[before.role]!.includes(raft.role);
     check(mayTurn, "state transitions", () => `${id} went from ${before.role} to ${raft.role}`);
     const { wakeAtMs } = output;
     check(wakeAtMs === null || wakeAtMs > input.nowMs, "wake", () => {
       return `${id} wants to be woken at ${wakeAtMs}, it is ${input.nowMs}`;
     });
+  }
+
+  /** Reads wait only for a place among the rounds, or for the first commit of the term. */
+  #serves({ id, raft: { log, term, roleHandler } }: Life): void {
+    if (!(roleHandler instanceof Leader) || log.termAt(log.commitIndex) !== term) return;
+    const { waiting, open } = roleHandler.reads;
+    check(waiting === 0 || open >= maxRounds, "reads begin", () => `${id} lets ${waiting} wait`);
   }
 }

@@ -107,7 +107,7 @@ test.each([
   [5, 6 + windowSize, true],
   [9, 3, false],
 ])("A request with floor %i at sequence %i: expired is %s", (floor, sequence, expired) => {
-  expect(RequestWindow.isExpired(floor, sequence)).toBe(expired);
+  expect(new RequestWindow(() => [], windowSize).isExpired(floor, sequence)).toBe(expired);
 });
 
 test("Records are read from storage once, and only when the first one is needed", () => {
@@ -117,7 +117,7 @@ test("Records are read from storage once, and only when the first one is needed"
     return [
       { requestId: "1", sequence: 1, result: { type: "deleted", deleted: false, revision: 0 } },
     ];
-  });
+  }, windowSize);
   expect(window.takeUnsaved()).toEqual([]);
   expect(loads).toBe(0);
   expect(window.find("1")).not.toBeNull();
@@ -130,7 +130,7 @@ test("Records are handed out to be stored once each, those read from storage nev
     { requestId: "1", sequence: 1, result: { type: "deleted", deleted: false, revision: 0 } },
   ] as const;
   const fresh = { ...stored[0], requestId: "2", sequence: 2 };
-  const window = new RequestWindow(() => stored);
+  const window = new RequestWindow(() => stored, windowSize);
   window.record(fresh);
   expect(window.takeUnsaved()).toEqual([fresh]);
   expect(window.takeUnsaved()).toEqual([]);
@@ -143,7 +143,7 @@ test("Storage may give more than the window: what lies before it counts as forgo
     result: { type: "put", created: true, revision: sequence } as const,
   });
   const all = Array.from({ length: windowSize + 100 }, (_, i) => record(i + 1));
-  const window = new RequestWindow(() => all);
+  const window = new RequestWindow(() => all, windowSize);
   expect(window.find("100")).toBeNull();
   expect(window.find("101")).not.toBeNull();
 });

@@ -1,3 +1,8 @@
+import { Violation } from "../invariants/check.ts";
+
+/** Nothing honest does so much in one moment. */
+const mostAtOnce = 100_000;
+
 /** Something planned, which can be called off as long as it has not happened. */
 export interface Planned {
   isCalledOff: boolean;
@@ -13,6 +18,8 @@ interface Event extends Planned {
 export class Agenda {
   #nowMs = 0;
   #order = 0;
+  /** Events of the present moment so far. */
+  #atOnce = 0;
   /** A binary heap: no event comes before its parent, which is at half its place. */
   readonly #heap: Event[] = [];
   /** Events that have happened. */
@@ -41,12 +48,17 @@ export class Agenda {
     while (this.#heap.length > 0 && this.#heap[0]!.atMs <= ms) {
       const { atMs, work, isCalledOff } = this.#pop();
       if (isCalledOff) continue;
+      this.#atOnce = atMs === this.#nowMs ? this.#atOnce + 1 : 0;
+      if (this.#atOnce > mostAtOnce)
+        throw new Violation("time passes", `it stays ${atMs} for ever`);
       this.#nowMs = atMs;
       this.happened++;
       work();
       await new Promise((resolve) => setImmediate(resolve));
       check();
     }
+    // What was found wrong after the last event, or without any.
+    check();
     this.#nowMs = Math.max(this.#nowMs, ms);
   }
 

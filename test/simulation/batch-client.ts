@@ -101,6 +101,8 @@ export class BatchClient {
   #isFinal(operation: Operation, result: ClientResult): boolean {
     if (result.type === "notLeader") this.#hint = result.leader;
     if (["notLeader", "dropped", "unknown"].includes(result.type)) return false;
+    // It took effect before, or never will; nobody can tell.
+    if (result.type === "expired") return true;
     this.#world.trace.note(() => {
       return `${this.#name} hears ${describe(operation.request)}: ${describeAnswer(result)}`;
     });
@@ -115,7 +117,7 @@ export class BatchClient {
     switch (this.#random.between(0, 4)) {
       case 0:
       case 1:
-        return { type: "get", key, metadataOnly: false };
+        return { type: "get", key, metadataOnly: this.#random.between(0, 3) === 0 };
       case 2:
         return { type: "delete", ...common };
       default: {

@@ -1,5 +1,7 @@
 import type { Draft, Forwarded } from "../../src/edge/forward.ts";
 import type { Random } from "../../src/raft/random.ts";
+import { asTerm } from "../../src/raft/types.ts";
+import { check } from "../invariants/check.ts";
 import type { SimulatedEdge } from "./edge.ts";
 import { type Operation, describe, describeAnswer } from "./ledger.ts";
 import type { World } from "./world.ts";
@@ -39,11 +41,15 @@ export class SimulatedClient {
     this.#isFinishing = true;
   }
 
-  /** One write and one read, each of which must succeed at once. */
+  /**
+   * A read, a write and a read, each of which must succeed at once. The first is there since an edge
+   * that knows nothing may send its first write to a dead founder, and then not know what became of it.
+   */
   async verify(): Promise<void> {
     const key = "last";
     const value = this.#value();
     const drafts: readonly Draft[] = [
+      { type: "get", key, metadataOnly: false },
       { type: "put", key, value, contentType: null },
       { type: "get", key, metadataOnly: false },
     ];
@@ -88,7 +94,7 @@ export class SimulatedClient {
     replica: string | null,
   ): Promise<Forwarded | null> {
     const world = this.#world;
-    const { answer, requestId } = edge.send(draft, timeoutMs, replica);
+    const { answer, requestId, isolate } = edge.send(draft, timeoutMs, replica);
     const request = draft.type === "get" ? draft : { ...draft, requestId, floor: 0 };
     const operation = world.ledger.begin(request);
     const isWrite = draft.type !== "get";
@@ -106,10 +112,18 @@ export class SimulatedClient {
         resolve(forwarded);
       };
       let isOver = false;
-      // The edge keeps to its deadline; a client waits a little longer, and then no more.
-      const patience = world.agenda.after(timeoutMs + 300, () => end(null));
+      let isLost = false;
+      // The edge keeps to its deadline, but for one that dies; a client waits a little longer.
+      const patience = world.agenda.after(timeoutMs + 300, () => {
+        const isKept = isLost || edge.isGone(isolate);
+        world.judge(() =>
+          check(isKept, "deadline", () => `${edge.name} keeps ${describe(request)}`),
+        );
+        end(null);
+      });
       void answer.then((forwarded) => {
         if (this.#random.between(0, 999) >= world.weather.lostReplies) return end(forwarded);
+        isLost = true;
         world.seen.saw("reply to client lost");
       });
     });
@@ -122,9 +136,13 @@ export class SimulatedClient {
         if (operation.request.type === "get") seen.saw("read answered");
         ledger.tell(operation, forwarded.result);
         return;
-      case "redirected":
+      case "redirected": {
+        const { leader, servedBy } = forwarded;
+        const leads = this.#world.invariants.elections.leaderOf(asTerm(servedBy.term));
+        check(leads === leader, "redirect", () => `to ${leader}, where ${leads} leads`);
         ledger.refuse(operation);
         return;
+      }
       case "refused":
         seen.saw("edge refuses for sure");
         ledger.refuse(operation);
@@ -142,12 +160,16 @@ export class SimulatedClient {
       case 0:
       case 1:
       case 2:
-        return { type: "get", key, metadataOnly: false };
+        return { type: "get", key, metadataOnly: this.#random.between(0, 3) === 0 };
       case 3:
         return { type: "delete", key };
       default:
-        return { type: "put", key, value: this.#value(), contentType: null };
+        return { type: "put", key, value: this.#value(), contentType: this.#contentType() };
     }
+  }
+
+  #contentType(): string | null {
+    return this.#among([null, "", "text/plain"]);
   }
 
   /** Unlike any other, and sometimes long enough to fill a message. */

@@ -29,13 +29,13 @@ export class SimulatedEdge {
   /**
    * Takes a request of a client to the leader, or to one replica.
    *
-   * @returns the answer, and the id that a write goes by.
+   * @returns the answer, the id that a write goes by, and the isolate that has it.
    */
   send(
     draft: Draft,
     timeoutMs: number,
     replica: string | null,
-  ): { answer: Promise<Forwarded>; requestId: string } {
+  ): { answer: Promise<Forwarded>; requestId: string; isolate: number } {
     const attempts = { isolate: this.#isolate, count: 0 };
     const group = new ReplicaGroup(this.#env(attempts), this.#namespace);
     const forwarding = new Forwarding(group, draft, timeoutMs);
@@ -45,7 +45,12 @@ export class SimulatedEdge {
       const isRetried = type === "answered" && attempts.count > 1 && draft.type !== "get";
       if (isRetried) this.#world.seen.saw("write answered by a second attempt");
     });
-    return { answer, requestId };
+    return { answer, requestId, isolate: attempts.isolate };
+  }
+
+  /** Whether the isolate that took a request has died since. */
+  isGone(isolate: number): boolean {
+    return isolate !== this.#isolate;
   }
 
   /** The isolate ends with all that it does and knows. The next request starts another. */

@@ -19,8 +19,8 @@ export class Host {
   #isAlarmLost = false;
   /** What waits for a machine that stands still; null when it does not. */
   #paused: (() => void)[] | null = null;
-  /** Lives whose storage was made to fail, so that they must end themselves. */
-  readonly #broken = new WeakSet<SimulatedLife>();
+  /** Why lives whose storage was made to fail must end themselves. */
+  readonly #broken = new WeakMap<SimulatedLife, Error>();
 
   constructor(world: World, id: string, random: Random) {
     this.world = world;
@@ -107,15 +107,23 @@ export class Host {
   /** A life has ended itself. The next event starts another. */
   ended(life: SimulatedLife, error: unknown): void {
     if (this.#life === life) this.#life = null;
-    if (!this.#broken.has(life)) this.world.aborted(life, error);
+    if (this.#broken.get(life) !== error) this.world.aborted(life, error);
   }
 
-  /** Makes the current life's storage fail from its next wait on. */
-  breakStorage(): void {
-    if (this.#life === null) return;
-    this.#broken.add(this.#life);
-    this.#life.storage.fail(new Error("the disk is gone"));
+  /** Makes the current life's storage fail from its next wait on, or from its next write. */
+  breakStorage(at: "wait" | "write"): void {
+    if (this.#life === null || this.#broken.has(this.#life)) return;
+    const error = new Error("the disk is gone");
+    this.#broken.set(this.#life, error);
+    this.#life.storage.fail(error, at);
   }
+
+  /** Whether an alarm is set, and how often one has been. */
+  get hasAlarm(): boolean {
+    return this.#alarm !== null;
+  }
+
+  alarmsSet = 0;
 
   /** Stands still for a while, and then finds all that came meanwhile. */
   pause(ms: number): void {
@@ -156,6 +164,7 @@ export class Host {
 
   /** The one alarm. It is kept by others, and so survives crashes. */
   setAlarm(wallMs: number): Promise<void> {
+    this.alarmsSet++;
     const { agenda, weather } = this.world;
     const inMs = wallMs - (agenda.nowMs + this.skewMs);
     const early = this.#chance(weather.earlyAlarms) ? this.random.between(0, 100) : 0;

@@ -1,7 +1,7 @@
-import type { Command, CommandResult } from "../../src/kv/command.ts";
+import type { Command, CommandResult, PutCommand } from "../../src/kv/command.ts";
 import type { MachineState } from "../../src/kv/state-machine.ts";
 import type { RequestRecord } from "../../src/kv/request-window.ts";
-import type { KvTable } from "../../src/kv/table.ts";
+import type { KvTable, Row } from "../../src/kv/table.ts";
 import type { ClientRequest, ClientResult } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
 import type { Entry } from "../../src/raft/types.ts";
@@ -18,7 +18,7 @@ export interface Operation {
 /** A value that a key had from one revision on; null when it had none. */
 interface Version {
   readonly revision: number;
-  readonly value: string | null;
+  readonly row: Row | null;
 }
 
 /**
@@ -30,6 +30,7 @@ interface Version {
  */
 export class Ledger {
   readonly #seen: Sightings;
+  readonly #window: number;
   readonly #results = new Map<string, CommandResult>();
   readonly #keys = new Map<string, Version[]>();
   /** The revision and the number of requests after each entry, from index 0. */
@@ -45,8 +46,10 @@ export class Ledger {
   #known = 0;
   answered = 0;
 
-  constructor(seen: Sightings) {
+  /** @param window how many outcomes replicas remember. */
+  constructor(seen: Sightings, window: number) {
     this.#seen = seen;
+    this.#window = window;
   }
 
   /** Takes in what has been committed since the last call. */
@@ -82,11 +85,9 @@ export class Ledger {
   /** A replica has the keys of a revision. */
   shows(id: string, table: KvTable, at: number): void {
     for (const [key, versions] of this.#keys) {
-      const { value } = versions.findLast(({ revision }) => revision <= at)!;
-      const row = table.get(key);
-      const isRight = row === null ? value === null : text(row.value) === value;
-      check(isRight, "state machine safety", () => {
-        return `${id} has another ${key} than ${value} at revision ${at}`;
+      const { row } = versions.findLast(({ revision }) => revision <= at)!;
+      check(isSameRow(table.get(key), row), "state machine safety", () => {
+        return `${id} has another ${key} at revision ${at} than that of ${row?.modRevision}`;
       });
     }
   }
@@ -133,16 +134,21 @@ export class Ledger {
       return;
     }
     check(!this.#refused.has(requestId), "refused means not applied", () => describe(command));
+    // Its first attempt may have taken effect, for all that replicas can remember.
+    if (this.#results.size - command.floor > this.#window) {
+      this.#seen.saw("request that came too late");
+      return;
+    }
     const versions = this.#versions(key);
-    const exists = versions.at(-1)!.value !== null;
+    const old = versions.at(-1)!.row;
     if (command.type === "put") {
       const revision = ++this.#revision;
-      this.#results.set(requestId, { type: "put", created: !exists, revision });
-      versions.push({ revision, value: text(command.value) });
+      this.#results.set(requestId, { type: "put", created: old === null, revision });
+      versions.push({ revision, row: rowAfter(old, command, revision) });
     } else {
-      if (exists) versions.push({ revision: ++this.#revision, value: null });
+      if (old !== null) versions.push({ revision: ++this.#revision, row: null });
       const { revision } = { revision: this.#revision };
-      this.#results.set(requestId, { type: "deleted", deleted: exists, revision });
+      this.#results.set(requestId, { type: "deleted", deleted: old !== null, revision });
     }
   }
 
@@ -159,15 +165,19 @@ export class Ledger {
     const versions = this.#versions(request.key);
     if (result.type === "absent") {
       const then = versions.findLast(({ revision }) => revision <= result.revision)!;
-      check(then.value === null && result.revision <= this.#revision, "true reads", () => {
-        return `${describe(request)} found nothing at ${result.revision}, where there was ${then.value}`;
+      check(then.row === null && result.revision <= this.#revision, "true reads", () => {
+        return `${describe(request)} found nothing at ${result.revision}, where there was something`;
       });
       return [result.revision, result.revision];
     }
     check(result.type === "value", "true reads", () => `${describe(request)}: ${result.type}`);
     const found = result as ClientResult & { type: "value" };
     const at = versions.findLastIndex(({ revision }) => revision === found.modRevision);
-    const isTrue = at !== -1 && versions[at]!.value === text(found.value!);
+    const row = versions[at]?.row ?? null;
+    const isTrue = row !== null && isSameRow({ ...found, value: found.value ?? row.value }, row);
+    const isWhole = found.size === row?.value.byteLength;
+    const isAsked = (found.value === null) === request.metadataOnly;
+    check(isWhole && isAsked, "true reads", () => `${describe(request)} has size ${found.size}`);
     check(isTrue, "true reads", () => {
       return `${describe(request)} was answered ${describeAnswer(found)}, which was never written`;
     });
@@ -177,14 +187,26 @@ export class Ledger {
   #versions(key: string): Version[] {
     let versions = this.#keys.get(key);
     if (versions === undefined) {
-      versions = [{ revision: 0, value: null }];
+      versions = [{ revision: 0, row: null }];
       this.#keys.set(key, versions);
     }
     return versions;
   }
 }
 
-const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+function rowAfter(old: Row | null, command: PutCommand, modRevision: number): Row {
+  const { value, contentType } = command;
+  const createRevision = old?.createRevision ?? modRevision;
+  return { value, contentType, createRevision, modRevision, version: (old?.version ?? 0) + 1 };
+}
+
+function isSameRow(a: Row | null, b: Row | null): boolean {
+  if (a === null || b === null) return a === b;
+  const isSameValue =
+    a.value.byteLength === b.value.byteLength && a.value.every((byte, i) => byte === b.value[i]);
+  const fields = ["contentType", "createRevision", "modRevision", "version"] as const;
+  return isSameValue && fields.every((field) => a[field] === b[field]);
+}
 
 /** One request in a few words. */
 export const describe = (request: ClientRequest): string =>

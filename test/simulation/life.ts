@@ -12,6 +12,7 @@ import { answerBatch } from "../../src/replica/client-api.ts";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
+import { check } from "../invariants/check.ts";
 import { type Durable, type Life, beforeStep } from "../invariants/life.ts";
 import type { MemoryStorage } from "../support/memory-storage.ts";
 import type { Host } from "./host.ts";
@@ -34,6 +35,8 @@ export class SimulatedLife implements Life {
   /** To be told when this life ends: callers whose call it has not answered. */
   readonly #callers = new Set<() => void>();
   #isAlive = true;
+  /** When the alarm that it has set is due, in its driver's time; null when it has rung. */
+  #armedMs: number | null = null;
 
   constructor(host: Host, number: number) {
     const { world, id, disk } = host;
@@ -41,7 +44,10 @@ export class SimulatedLife implements Life {
     this.number = number;
     this.storage = disk.open();
     const clock = new MonotonicClock(() => host.wallMs);
-    this.#wake = new AlarmWake((wallMs) => this.#setAlarm(wallMs), clock);
+    this.#wake = new AlarmWake((wallMs) => {
+      this.#armedMs = wallMs + (clock.nowMs() - host.wallMs);
+      return this.#setAlarm(wallMs);
+    }, clock);
     this.driver = new Driver(
       {
         id,
@@ -50,11 +56,11 @@ export class SimulatedLife implements Life {
         ...world.timing.core,
         ...world.sizes,
       },
-      world.logLimits,
+      { log: world.logLimits, requestWindow: world.requestWindow },
       {
         storage: this.storage,
         peers: { send: (to, messages) => this.#send(to, messages) },
-        wake: this.#wake,
+        wake: { arm: (atMs) => this.#arm(atMs, clock.nowMs()) },
         clock,
         abort: (error) => {
           host.ended(this, error);
@@ -94,6 +100,7 @@ export class SimulatedLife implements Life {
 
   /** The replica's alarm rings. */
   ring(): void {
+    this.#armedMs = null;
     this.#wake.rang(this.raft.wakeAtMs, this.#host.world.timing.core.heartbeatMs);
     this.driver.checkTime();
   }
@@ -202,6 +209,16 @@ export class SimulatedLife implements Life {
           this.#host.whenRunning(() => end(() => this.driver.receiveAnswer(answer))),
         failed: () => end(unreachable),
       });
+    });
+  }
+
+  /** Whatever is due, there is an alarm for it by then. */
+  #arm(atMs: number | null, nowMs: number): void {
+    this.#wake.arm(atMs);
+    if (atMs === null) return;
+    const isInTime = this.#armedMs !== null && this.#armedMs <= Math.max(atMs, nowMs + 1);
+    this.#host.world.judge(() => {
+      check(isInTime, "alarm", () => `${this.id} has one at ${this.#armedMs}, wants ${atMs}`);
     });
   }
 

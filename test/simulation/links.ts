@@ -16,6 +16,8 @@ export class Links {
   readonly #random: Random;
   readonly #seen: Sightings;
   readonly #cut = new Set<string>();
+  /** Links that lose calls between replicas, and let answers pass. */
+  readonly #muffled = new Set<string>();
   /** What waits on links that hold everything back. */
   readonly #clogged = new Map<string, (() => void)[]>();
   readonly #slow = new Map<string, boolean>();
@@ -34,6 +36,7 @@ export class Links {
     const isLost = this.#chance(cargo === "answer" ? lostAnswers : lostRequests);
     const delayMs = this.#delayMs(from, to);
     if (isLost || this.#cut.has(name(from, to))) return;
+    if (cargo === "peer request" && this.#muffled.has(name(from, to))) return;
     const waiting = this.#clogged.get(name(from, to));
     if (waiting === undefined) this.#agenda.after(delayMs, deliver);
     else waiting.push(deliver);
@@ -50,6 +53,11 @@ export class Links {
 
   cut(from: string, to: string): void {
     this.#cut.add(name(from, to));
+  }
+
+  /** From now on no call gets from one to the other, but answers to the calls of the other do. */
+  muffle(from: string, to: string): void {
+    this.#muffled.add(name(from, to));
   }
 
   clog(from: string, to: string): void {

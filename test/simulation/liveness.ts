@@ -36,12 +36,19 @@ export async function recover(
   const isOver = (): boolean => everybody.every(({ isDone }) => isDone);
   await world.runUntil("every request has ended", isOver, patienceMs);
   await verify(world, clients[0]!);
+  await alarmsAreSet(world);
   // Whom no request has reached since, an alarm does.
   for (const host of world.hosts.values()) host.mendAlarm();
   // What was still on its way has come by then.
   await world.runFor(settleMs);
+  requestsHaveEnded(world);
   await agreeAll(world, minority.isReached ? [...world.hosts.values()] : core);
-  if (minority.isReached) return keepLeader(world, minority);
+  if (minority.isReached) {
+    // One that should rather lead, and can't, is told to again and again.
+    if (world.timing.core.ranks.size === 0) await keepLeader(world, minority);
+    return;
+  }
+  if (minority.ids.size === 0) await preferredLeads(world, core);
   await rest(world, core);
   world.judge(() => {
     world.invariants.commits.quorumHoldsCommitted();
@@ -97,6 +104,25 @@ function cut(world: World, { ids: faulty, kind, isReached }: Minority): void {
   }
 }
 
+/** Whoever has an event finds that its alarm was lost, and sets another. */
+async function alarmsAreSet(world: World): Promise<void> {
+  // As long as an alarm may be overdue before it counts as lost.
+  await world.runFor(2500);
+  for (const host of world.hosts.values()) {
+    host.life.poke(() => {});
+    const isSet = host.hasAlarm || world.ids.length === 1;
+    check(isSet, "alarm", () => `${host.id} has none`);
+  }
+}
+
+/** The core has ended whatever it was asked for. */
+function requestsHaveEnded({ hosts }: World): void {
+  for (const { id, current } of hosts.values()) {
+    const open = current?.driver.openRequests ?? 0;
+    check(open === 0, "every request ends", () => `${id} has ${open} that do not`);
+  }
+}
+
 async function verify(world: World, client: SimulatedClient): Promise<void> {
   let ended: Error | "well" | null = null;
   client.verify().then(
@@ -137,22 +163,41 @@ async function keepLeader(world: World, minority: Minority): Promise<void> {
   const newest = (): number =>
     Math.max(...[...world.hosts.values()].map(({ life }) => life.raft.term));
   const mayFall = minority.ids.has(world.leader!.id);
-  cut(world, minority);
+  // A leader that a few can call, and that can't call them, leads on as well.
+  const isUncalled = !mayFall && world.random("uncalled").between(0, 1) === 0;
+  if (isUncalled) for (const id of minority.ids) world.links.muffle(world.leader!.id, id);
+  else cut(world, minority);
   if (mayFall) await world.runFor(settleMs);
   const before = newest();
   await world.runFor(restMs);
   check(newest() === before, "liveness", () => `the term goes on to rise, to ${newest()}`);
 }
 
+/** Whoever should rather lead does so in the end. */
+async function preferredLeads(world: World, core: readonly Host[]): Promise<void> {
+  const { ranks } = world.timing.core;
+  const isBest = (): boolean => world.ids.length === 1 || ranks.has(world.leader?.id ?? "");
+  if (ranks.size === 0) return;
+  await world.runUntil("the preferred replica leads", isBest, 3 * world.timing.core.patienceMs);
+  await world.runFor(settleMs);
+  await agreeAll(world, core);
+}
+
 /** From here on there are heartbeats, and nothing else. */
 async function rest(world: World, core: readonly Host[]): Promise<void> {
   const written = world.written(core);
+  const alarms = core.map(({ alarmsSet }) => alarmsSet);
   const { term } = core[0]!.life.raft;
   await world.runFor(restMs);
   const isSame = core.every(({ life }) => life.raft.term === term);
   check(isSame && agree(core), "liveness", () => `no rest:\n${describeAll(core)}`);
   const more = world.written(core) - written;
   check(more === 0, "liveness", () => `${more} writes by a group at rest`);
+  const usual = 2 * (restMs / world.timing.core.heartbeatMs);
+  core.forEach(({ id, alarmsSet }, i) => {
+    const set = alarmsSet - alarms[i]!;
+    check(set <= usual, "alarms at rest", () => `${id} set ${set} alarms in ${restMs} ms`);
+  });
 }
 
 const describeAll = (hosts: readonly Host[]): string =>

@@ -19,6 +19,7 @@ export class Nemesis {
     const { weather } = this.#world;
     this.#every("crash", weather.crashEveryMs, (random) => this.#crash(random));
     this.#every("evict", weather.evictEveryMs, (random) => this.#evict(random));
+    this.#every("transfer", weather.transferEveryMs, (random) => this.#transfer(random));
     this.#every("pause", weather.pauseEveryMs, (random) => this.#pause(random));
     this.#every("disk", weather.diskFailureEveryMs, (random) => this.#breakDisk(random));
     this.#every("jump", weather.clockJumpEveryMs, (random) => this.#jump(random));
@@ -71,6 +72,14 @@ export class Nemesis {
     this.#world.trace.note(() => `evict ${host.id}`);
   }
 
+  #transfer(random: Random): void {
+    const { leader, ids, trace } = this.#world;
+    const to = ids[random.between(0, ids.length - 1)]!;
+    if (leader === null) return;
+    trace.note(() => `${leader.id} is to hand over to ${to}`);
+    this.#world.host(leader.id).whenRunning(() => leader.isAlive && leader.driver.transfer(to));
+  }
+
   #pause(random: Random): void {
     const host = this.#victim(random);
     const ms = random.between(100, random.between(0, 1) === 0 ? 1000 : 5000);
@@ -83,7 +92,7 @@ export class Nemesis {
     const host = this.#victim(random);
     this.#world.seen.saw("disk failure");
     this.#world.trace.note(() => `break the disk of ${host.id}`);
-    host.breakStorage();
+    host.breakStorage(random.between(0, 1) === 0 ? "wait" : "write");
   }
 
   #jump(random: Random): void {

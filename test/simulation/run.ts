@@ -66,26 +66,39 @@ export function planOf(seed: number, changes: Changes = {}): Plan {
  * Runs one world: a rough time in which nothing may go wrong for good, then a kind one, in which
  * everything must come right. The same plan gives the same run, to the last event.
  *
+ * An exception, in whatever promise, is a violation too: so no seed is lost to it.
+ *
  * @param write takes the trace, a line at a time.
- * @throws only what is a mistake of the simulator itself.
  */
 export async function run(plan: Plan, write?: (line: string) => void): Promise<Outcome> {
   const trace = new Trace(write);
   const world = new World(plan, trace);
   const restore = world.virtual.install();
+  const judge = (error: unknown): void => world.judge(() => throwAsViolation(error));
+  process.on("unhandledRejection", judge);
   let violation: Violation | null = null;
   try {
     await live(world, plan);
   } catch (error) {
-    if (!(error instanceof Violation)) throw error;
-    violation = error;
-    trace.note(() => error.message);
+    violation = asViolation(error);
+    trace.note(() => violation!.message);
   } finally {
     restore();
+    process.off("unhandledRejection", judge);
   }
   const { agenda, ledger, seen } = world;
   const { happened: events, nowMs: ms } = agenda;
   return { plan, violation, events, ms, answers: ledger.answered, counts: seen.counts };
+}
+
+function asViolation(error: unknown): Violation {
+  if (error instanceof Violation) return error;
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new Violation("no exception", what);
+}
+
+function throwAsViolation(error: unknown): never {
+  throw asViolation(error);
 }
 
 async function live(world: World, { clients, batchClients, edges, ms }: Plan): Promise<void> {

@@ -49,6 +49,9 @@ export async function runSeeds(task: Task): Promise<Summary> {
     if (report.failed) failed = Math.min(failed ?? report.seed, report.seed);
   };
   await Promise.all(workers.map((worker) => ended(worker, take, () => failed !== null)));
+  if (failed === null && Number.isFinite(runs) && sum.count !== runs) {
+    throw new Error(`only ${sum.count} of ${runs} seeds came to an end`);
+  }
   return { ...sum, counts: seen.counts, failed };
 }
 
@@ -64,7 +67,10 @@ function ended(
       if (mustStop()) void worker.terminate();
     });
     worker.on("error", reject);
-    worker.on("exit", () => resolve());
+    worker.on("exit", (code) => {
+      if (code === 0 || mustStop()) resolve();
+      else reject(new Error(`a worker of the simulator ended with ${code}`));
+    });
   });
 }
 

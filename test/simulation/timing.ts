@@ -3,7 +3,10 @@ import type { Random } from "../../src/raft/random.ts";
 
 /** The timers of simulated replicas, in ms. */
 export interface Timing {
-  readonly core: Pick<RaftConfig, "heartbeatMs" | "electionMinMs" | "electionMaxMs" | "patienceMs">;
+  readonly core: Pick<
+    RaftConfig,
+    "heartbeatMs" | "electionMinMs" | "electionMaxMs" | "patienceMs" | "ranks"
+  >;
   /** How long a replica waits for the answer to a call. */
   readonly callMs: number;
 }
@@ -17,7 +20,10 @@ export function drawTiming(random: Random): Timing {
     values[random.between(0, values.length - 1)]!;
   const electionMinMs = among(100, 150, 150, 300);
   const electionMaxMs = electionMinMs + among(50, 150, 800);
-  const patienceMs = electionMaxMs * among(2, 10);
-  const core = { heartbeatMs: 50, electionMinMs, electionMaxMs, patienceMs };
+  // In some worlds one replica should rather lead, and soon gets what it should.
+  const isRanked = random.between(0, 3) === 0;
+  const ranks = new Map(isRanked ? [["2", 0]] : []);
+  const patienceMs = electionMaxMs * (isRanked ? 2 : among(2, 10));
+  const core = { heartbeatMs: 50, electionMinMs, electionMaxMs, patienceMs, ranks };
   return { core, callMs: among(electionMaxMs, electionMaxMs, 1500) };
 }

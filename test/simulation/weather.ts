@@ -43,6 +43,8 @@ const faults = {
   allAtOnce: [20, 500],
   /** Memory is lost at a moment when nothing is under way. */
   evictEveryMs: [1000, 20],
+  /** Somebody wants somebody else to lead. */
+  transferEveryMs: [2000, 50],
   /** A replica stands still for seconds, and then finds all that came meanwhile. */
   pauseEveryMs: [4000, 200],
   /** From the start of an event to the end of its body. */

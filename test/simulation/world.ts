@@ -3,6 +3,7 @@ import { chunkBytes as usualChunkBytes } from "../../src/replica/chunked-export.
 import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Random } from "../../src/raft/random.ts";
+import { windowSize } from "../../src/kv/request-window.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { Violation, check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
@@ -42,7 +43,7 @@ export class World {
   readonly links: Links;
   readonly hosts: ReadonlyMap<string, Host>;
   readonly invariants: Invariants;
-  readonly ledger = new Ledger(this.seen);
+  readonly ledger: Ledger;
   readonly virtual: VirtualHost;
   /** The core's limits and timers, the same for all replicas. */
   readonly sizes: Sizes;
@@ -50,6 +51,8 @@ export class World {
   /** How long logs may become, and how much of a snapshot goes in one message. */
   readonly logLimits: LogLimits;
   readonly chunkBytes: number;
+  /** How many outcomes of requests replicas remember. */
+  readonly requestWindow: number;
   #weather: Weather;
   readonly #calls: Random;
   #violation: Error | null = null;
@@ -57,6 +60,8 @@ export class World {
   readonly #writes = new Map<string, number>();
   /** Who led last. */
   #lastLeader = "";
+  /** Whom a leader has told to stand for election, since the last one. */
+  #toldToStand = "";
   /** Writes of clients that are under way. */
   openWrites = 0;
 
@@ -68,6 +73,8 @@ export class World {
     this.ids = Array.from({ length: replicas }, (_, i) => String(i + 1));
     this.#calls = this.random("calls");
     this.sizes = weather.smallSizes > 0 ? drawSizes(this.random("sizes")) : defaultSizes;
+    this.requestWindow = [8, 50, windowSize, windowSize][this.random("window").between(0, 3)]!;
+    this.ledger = new Ledger(this.seen, this.requestWindow);
     this.timing = drawTiming(this.random("timing"));
     this.logLimits = drawLogLimits(this.random("log"));
     this.chunkBytes = [1, 50, 300, usualChunkBytes][this.random("chunks").between(0, 3)]!;
@@ -260,7 +267,13 @@ export class World {
     if (role === "leader" && before.role !== "leader") {
       seen.saw("leader elected");
       if (this.#lastLeader === replica.id) seen.saw("leader restarted and elected again");
+      if (this.#toldToStand === replica.id) seen.saw("leadership handed over");
       this.#lastLeader = replica.id;
+      this.#toldToStand = "";
+    }
+    if (input.type === "receive" && input.message.type === "timeoutNowRequest") {
+      seen.saw("follower told to stand");
+      this.#toldToStand = replica.id;
     }
     const isDeposed = before.role === "leader" && role !== "leader";
     if (isDeposed && term === before.term) seen.saw("leader steps down without a quorum");

@@ -7,6 +7,7 @@ import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../sr
 import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
 import { Driver } from "../../src/replica/driver.ts";
 import type { Storage } from "../../src/replica/ports.ts";
+import { windowSize } from "../../src/kv/request-window.ts";
 import { utf8 } from "./machine-bench.ts";
 import { MemoryDisk, type MemoryStorage } from "./memory-storage.ts";
 
@@ -52,10 +53,11 @@ export class DriverBench {
         electionMinMs: 150,
         electionMaxMs: 300,
         patienceMs: 3000,
+        ranks: new Map(),
         ...defaultSizes,
         ...config,
       },
-      limits,
+      { log: limits, requestWindow: windowSize },
       {
         storage: wrap === undefined ? traced : wrap(traced),
         peers: {

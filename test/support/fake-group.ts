@@ -7,10 +7,13 @@ import {
   type ClientRequest,
   type ClientResult,
   type StatusResult,
+  type TransferRequest,
+  type TransferResult,
   clientPath,
   clientProtocolVersion,
   pokePath,
   statusPath,
+  transferPath,
 } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 
@@ -139,6 +142,8 @@ export class FakeGroup {
   latencyMs = 0;
   /** Decides in place of the scripts. */
   choose: ((replica: string) => Act) | null = null;
+  /** Answers a leader that is to hand over; by default nobody can be reached. */
+  transfer: ((leader: string, to: string) => TransferResult) | null = null;
   readonly #scripts = new Map<string, Act[]>();
 
   constructor(namespace: string, table = new FakeTable()) {
@@ -193,6 +198,11 @@ export class FakeGroup {
         return this.statuses.has(id) ? this.#status(id, signal) : this.#poked(id, signal);
       case `GET ${statusPath}`:
         return this.#status(id, signal);
+      case `POST ${transferPath}`: {
+        const { to } = fromBytes<TransferRequest>(init.body as ArrayBuffer);
+        if (this.transfer === null) throw new Error(`replica ${id} is dead`);
+        return new Response(toBytes(this.transfer(id, to)));
+      }
       default:
         throw new Error(`a replica has no ${path}`);
     }

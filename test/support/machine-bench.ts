@@ -1,5 +1,5 @@
 import type { Command, CommandResult } from "../../src/kv/command.ts";
-import { RequestWindow } from "../../src/kv/request-window.ts";
+import { RequestWindow, windowSize } from "../../src/kv/request-window.ts";
 import { type MachineState, StateMachine } from "../../src/kv/state-machine.ts";
 import type { Row } from "../../src/kv/table.ts";
 import { MemoryDisk, type MemoryStorage } from "./memory-storage.ts";
@@ -93,7 +93,7 @@ export class MachineBench {
 
   #open(): void {
     this.#storage = this.#disk.open();
-    this.#window = new RequestWindow(() => this.#storage.requestRecords());
+    this.#window = new RequestWindow(() => this.#storage.requestRecords(), windowSize);
     this.#machine = new StateMachine(this.#storage.table, this.#window, this.#storage.machineState);
   }
 

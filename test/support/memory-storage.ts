@@ -128,6 +128,7 @@ export class MemoryStorage implements Storage {
   #isHeld = false;
   #isGone = false;
   #failure: Error | null = null;
+  #writeFailure: Error | null = null;
 
   constructor(content: Content, disk: DiskPort) {
     this.#content = content;
@@ -243,9 +244,10 @@ export class MemoryStorage implements Storage {
     for (const { resolve } of done) resolve();
   }
 
-  /** From now on `durable` rejects. */
-  fail(error: Error): void {
-    this.#failure = error;
+  /** From now on `durable` rejects, or every write throws. */
+  fail(error: Error, at: "wait" | "write" = "wait"): void {
+    if (at === "wait") this.#failure = error;
+    else this.#writeFailure = error;
   }
 
   /**
@@ -263,6 +265,7 @@ export class MemoryStorage implements Storage {
   }
 
   #write(write: Write): void {
+    if (this.#writeFailure !== null) throw this.#writeFailure;
     write(this.#content);
     if (this.#turn.length === 0) {
       this.#begun++;

@@ -60,8 +60,13 @@ export function message(text: string): Message {
   const header = { from, to, term: words.term() };
   switch (type) {
     case "preVoteRequest":
-    case "requestVoteRequest":
       return words.end({ ...header, type, last: id(words.after("last")) });
+    case "requestVoteRequest": {
+      const last = id(words.after("last"));
+      return words.end({ ...header, type, last, isTransfer: words.maybe("transfer") });
+    }
+    case "timeoutNowRequest":
+      return words.end({ ...header, type });
     case "preVoteResponse":
     case "requestVoteResponse":
       return words.end({ ...header, type, granted: words.next() === "granted" });

@@ -141,6 +141,8 @@ export class RandomWalk {
       [this.#among(0, 1, 2), () => this.#partition()],
       [this.#among(0, 1, 5), () => this.#compact(this.#anyone())],
       [1, () => void this.#anyone().unreachable(this.#anyone().id)],
+      [1, () => void this.#anyone().poke()],
+      [this.#among(0, 1), () => void this.#someone().transfer(this.#anyone().id)],
       [this.#among(0, 1), () => void this.#anyone().campaign()],
       [1, () => void this.#anyone().time()],
     ];

@@ -61,6 +61,8 @@ class Scenario {
       this.#lines = [`${id} leads term ${this.#replica(id).raft.term}, and all know`];
     },
     time: ([id]) => void this.#replica(id).time(),
+    transfer: ([id, to = ""]) => void this.#replica(id).transfer(to),
+    poke: ([id]) => void this.#replica(id).poke(),
     unreachable: ([id, node = ""]) => void this.#replica(id).unreachable(node),
     read: ([id, ...ids]) => {
       for (const each of ids) this.#replica(id).read(number(each));

@@ -158,6 +158,10 @@ export class TestReplica implements Life {
     return this.step({ type: "compact", index, forced });
   }
 
+  transfer(to: NodeId): string[] {
+    return this.step({ type: "transfer", to });
+  }
+
   poke(): string[] {
     return this.step({ type: "poke" });
   }

@@ -1,11 +1,9 @@
 import type { Context } from "hono";
-import type { ReplicaStatus } from "../../protocol/client.ts";
 import type { EdgeEnv } from "../env.ts";
 import { checkNamespace } from "../key-path.ts";
-import { Problem } from "../problem.ts";
 import { parseTimeout, readQuery } from "../query.ts";
 import { ReplicaGroup } from "../replica-group.ts";
-import { type Present, callRoll } from "../roll-call.ts";
+import { type Present, callRollOfGroup, newestLeader } from "../roll-call.ts";
 
 /** How long a replica may take to speak of itself before it counts as unreachable. */
 const statusTimeoutMs = 1000;
@@ -15,13 +13,7 @@ export async function getCluster(c: Context<EdgeEnv>): Promise<Response> {
   const namespace = checkNamespace(c.req.param("ns") ?? "");
   const { timeout } = readQuery(c.req.url, ["timeout"]);
   const timeoutMs = Math.min(statusTimeoutMs, parseTimeout(timeout));
-  const roll = await callRoll(new ReplicaGroup(c.env, namespace), timeoutMs);
-  if (roll.every(({ status }) => status?.type === "uninitialised")) {
-    throw new Problem(
-      "namespace_not_found",
-      `"${namespace}" has never been used: it comes into being at its first read or write`,
-    );
-  }
+  const roll = await callRollOfGroup(new ReplicaGroup(c.env, namespace), timeoutMs);
   const leader = newestLeader(roll);
   const cluster = {
     namespace,
@@ -53,14 +45,4 @@ function describeReplica({ member: { id, region }, status }: Present): object {
     revision: own?.revision ?? null,
     stateHash: own?.stateHash ?? null,
   };
-}
-
-/**
- * The leader of the newest term. One of an older term has been replaced and only does not know it
- * yet.
- */
-function newestLeader(roll: readonly Present[]): ReplicaStatus | null {
-  const statuses = roll.flatMap(({ status }) => (status?.type === "status" ? [status] : []));
-  const term = Math.max(...statuses.map((status) => status.term));
-  return statuses.find((status) => status.role === "leader" && status.term === term) ?? null;
 }

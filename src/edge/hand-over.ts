@@ -1,0 +1,92 @@
+import type { Member, ReplicaStatus } from "../protocol/client.ts";
+import { backoffMs, pause } from "./pause.ts";
+import { Problem } from "./problem.ts";
+import type { ReplicaGroup } from "./replica-group.ts";
+import { type Present, callRollOfGroup, newestLeader } from "./roll-call.ts";
+
+/** Whom somebody wants to lead: one replica, or any of a region. */
+export type Wanted = { readonly replica: string } | { readonly region: string };
+
+/** How long replicas may take to speak of themselves. */
+const statusTimeoutMs = 1000;
+/** The longest wait between two looks at whether it leads. */
+const longestPauseMs = 100;
+
+/**
+ * Hands the leadership of a group over, and waits until that shows. Does nothing if it is there already.
+ *
+ * @returns the new leader's status.
+ * @throws Problem when there is nobody to hand over, or to hand over to, and when it did not show in
+ * time: it may then still happen.
+ */
+export async function handOver(
+  group: ReplicaGroup,
+  wanted: Wanted,
+  timeoutMs: number,
+): Promise<ReplicaStatus> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const roll = await callRollOfGroup(group, Math.min(statusTimeoutMs, timeoutMs));
+  const leader = newestLeader(roll);
+  const candidates = candidatesIn(roll, wanted, group.namespace);
+  if (leader === null) {
+    throw new Problem("no_leader", "there is no leader to hand over; nothing was changed");
+  }
+  if (candidates.some(({ member }) => member.id === leader.id)) return leader;
+  const best = mostAdvanced(candidates);
+  if (best === null) {
+    const ids = candidates.map(({ member }) => member.id).join(", ");
+    throw new Problem("not_ready", `replica ${ids} does not answer, so it cannot lead`);
+  }
+  await tell(group, leader.id, best.id, deadline);
+  for (let n = 0; !deadline.aborted; n++) {
+    const status = await group.poke(best.id, deadline).catch(() => null);
+    const leads = status?.type === "status" && status.role === "leader";
+    if (leads && status.term > leader.term) return status;
+    await pause(backoffMs(n, longestPauseMs), deadline);
+  }
+  throw new Problem(
+    "outcome_unknown",
+    `replica ${best.id} was asked to lead, and does not yet; GET the cluster to see who does`,
+    { outcome: "unknown" },
+  );
+}
+
+/** The members that may be meant. */
+function candidatesIn(roll: readonly Present[], wanted: Wanted, namespace: string): Present[] {
+  const isMeant = ({ id, region }: Member): boolean =>
+    "replica" in wanted ? id === wanted.replica : region === wanted.region;
+  const candidates = roll.filter(({ member }) => isMeant(member));
+  if (candidates.length > 0) return candidates;
+  const members = roll.map(({ member: { id, region } }) => `${id} in ${region}`).join(", ");
+  const what = "replica" in wanted ? `replica "${wanted.replica}"` : `region "${wanted.region}"`;
+  throw new Problem("replica_not_found", `${namespace} has no ${what}; it has ${members}`);
+}
+
+function mostAdvanced(candidates: readonly Present[]): ReplicaStatus | null {
+  const statuses = candidates.flatMap(({ status }) => (status?.type === "status" ? [status] : []));
+  const [best] = statuses.sort((a, b) => b.lastLogIndex - a.lastLogIndex);
+  return best ?? null;
+}
+
+async function tell(
+  group: ReplicaGroup,
+  leader: string,
+  to: string,
+  deadline: AbortSignal,
+): Promise<void> {
+  const result = await group.transfer(leader, to, deadline).catch(() => null);
+  switch (result?.type) {
+    case "started":
+      return;
+    case "notReady":
+      throw new Problem("not_ready", `replica ${to} is behind or out of the leader's reach`);
+    case "notLeader":
+      throw new Problem("no_leader", `replica ${leader} has just lost the leadership; try again`);
+    case undefined:
+      throw new Problem(
+        "outcome_unknown",
+        `replica ${leader} was asked to hand over, and did not answer; GET the cluster to see`,
+        { outcome: "unknown" },
+      );
+  }
+}
