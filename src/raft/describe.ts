@@ -43,13 +43,13 @@ export function describeMessage(message: Message): string {
     case "appendEntriesResponse":
       return `${head} ${describeResult(message.result)}${describeRound(message.round)}`;
     case "installSnapshotRequest": {
-      const { snapshot, transfer, chunk, isLast } = message;
+      const { snapshot, shipment, chunk, isLast } = message;
       const last = isLast ? " last" : "";
-      return `${head} to ${describeId(snapshot)} transfer ${transfer} chunk ${chunk}${last}`;
+      return `${head} to ${describeId(snapshot)} shipment ${shipment} chunk ${chunk}${last}`;
     }
     case "installSnapshotResponse": {
-      const { transfer, chunk, result } = message;
-      return `${head} transfer ${transfer} chunk ${chunk} ${describeResult(result)}`;
+      const { shipment, chunk, result } = message;
+      return `${head} shipment ${shipment} chunk ${chunk} ${describeResult(result)}`;
     }
     default:
       return unreachable(message);

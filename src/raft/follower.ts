@@ -111,10 +111,10 @@ export class Follower implements RoleHandler {
       const { round } = message;
       return { type: "appendEntriesResponse", round, result: this.#append(message) };
     }
-    const { transfer, chunk } = message;
+    const { shipment, chunk } = message;
     const result = this.#takeChunk(message);
     if (result === null) return null;
-    return { type: "installSnapshotResponse", transfer, chunk, result };
+    return { type: "installSnapshotResponse", shipment, chunk, result };
   }
 
   #append({ prev, entries, leaderCommit }: AppendEntriesRequest): AppendResult {

@@ -3,31 +3,31 @@ import { type Term, asTerm } from "./types.ts";
 
 /**
  * Which snapshot is on its way to this replica, and how far it has come. The chunks are with the host;
- * a restart forgets this, and so asks for a new transfer.
+ * a restart forgets this, and so asks for a new shipment.
  */
 export class Incoming {
   #term: Term = asTerm(0);
-  #transfer = 0;
+  #shipment = 0;
   /** The chunk that comes next. */
   #next = 0;
 
   /**
    * Takes a chunk in its turn. Returns whether it is new, to be laid aside, or what to answer when it
-   * is not. Transfers of a newer term, or newer ones of the same leader, take the place of the one
+   * is not. Shipments of a newer term, or newer ones of the same leader, take the place of the one
    * under way; an old one that comes late does not.
    */
   take({
     term,
-    transfer,
+    shipment,
     chunk,
   }: InstallSnapshotRequest): Extract<SnapshotResult, { type: "stored" | "restart" }> | "new" {
-    const isNewer = term > this.#term || transfer > this.#transfer;
+    const isNewer = term > this.#term || shipment > this.#shipment;
     if (isNewer && chunk === 0) {
       this.#term = term;
-      this.#transfer = transfer;
+      this.#shipment = shipment;
       this.#next = 0;
     }
-    const isKnown = term === this.#term && transfer === this.#transfer && chunk <= this.#next;
+    const isKnown = term === this.#term && shipment === this.#shipment && chunk <= this.#next;
     if (!isKnown) return { type: "restart" };
     if (chunk < this.#next) return { type: "stored" };
     this.#next++;

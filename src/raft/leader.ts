@@ -4,7 +4,7 @@ import type { AppendEntriesResponse, InstallSnapshotResponse, Message } from "./
 import { Progress } from "./progress.ts";
 import { committedIndex, majority, reachedByMajority } from "./quorum.ts";
 import { ReadIndex } from "./read-index.ts";
-import { Transfer } from "./transfer.ts";
+import { Shipment } from "./shipment.ts";
 import { type Entry, type LogIndex, type NodeId, minIndex, offset, zeroEntryId } from "./types.ts";
 
 interface Successor {
@@ -23,7 +23,7 @@ export class Leader implements RoleHandler {
   readonly #followers: ReadonlyMap<NodeId, Progress>;
   readonly reads = new ReadIndex();
   /** Snapshots sent so far. */
-  #transfers = 0;
+  #shipments = 0;
   /** To whom the leadership is being handed. */
   #successor: Successor | null = null;
   /** When to look again whether another should rather lead. */
@@ -117,7 +117,7 @@ export class Leader implements RoleHandler {
     // Perhaps that was what it was told; it hears it again when it is heard itself.
     if (this.#successor?.node === node) this.#successor.isTold = false;
     // Sent again when the follower is heard: a chunk is large, and it may be down.
-    progress?.transfer?.lost();
+    progress?.shipment?.lost();
   }
 
   poke(): void {}
@@ -164,8 +164,8 @@ export class Leader implements RoleHandler {
   get spareIndex(): LogIndex | null {
     const { log, nowMs, config } = this.#context;
     let spare: LogIndex | null = null;
-    for (const { transfer, matchIndex, heardMs } of this.#followers.values()) {
-      const needed = transfer?.snapshot.index ?? matchIndex;
+    for (const { shipment, matchIndex, heardMs } of this.#followers.values()) {
+      const needed = shipment?.snapshot.index ?? matchIndex;
       const isSilent = nowMs - heardMs >= config.patienceMs;
       if (isSilent || needed < log.base.index) continue;
       spare = spare === null ? needed : minIndex(spare, needed);
@@ -215,7 +215,7 @@ export class Leader implements RoleHandler {
   #replicate(node: NodeId): void {
     const { config, log } = this.#context;
     const progress = this.#followers.get(node)!;
-    if (!this.#hasEntry(progress.nextIndex)) return this.#maybeTransfer(node, progress);
+    if (!this.#hasEntry(progress.nextIndex)) return this.#maybeShip(node, progress);
     while (
       progress.nextIndex <= log.last.index &&
       progress.mayReplicate(config.maxInflightMessages, config.maxInflightBytes)
@@ -231,14 +231,14 @@ export class Leader implements RoleHandler {
   #accepted(node: NodeId, progress: Progress, matchIndex: LogIndex): void {
     if (progress.accepted(matchIndex)) this.#maybeCommit();
     this.#maybeTell();
-    const { transfer } = progress;
-    if (transfer !== null) {
+    const { shipment } = progress;
+    if (shipment !== null) {
       // It has its snapshot, though perhaps that is not enough any more, or got on without one.
-      const isThere = progress.matchIndex >= transfer.snapshot.index;
+      const isThere = progress.matchIndex >= shipment.snapshot.index;
       if (isThere || this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();
       // It is there, but perhaps what was sent to it is not.
-      else if (transfer.isDue(this.#context.nowMs, this.#context.config.electionMaxMs)) {
-        return this.#sendChunk(node, transfer);
+      else if (shipment.isDue(this.#context.nowMs, this.#context.config.electionMaxMs)) {
+        return this.#sendChunk(node, shipment);
       }
     }
     this.#replicate(node);
@@ -247,36 +247,36 @@ export class Leader implements RoleHandler {
   #takeSnapshotResult(message: InstallSnapshotResponse, progress: Progress): void {
     const { from, result } = message;
     if (result.type === "accepted") return this.#accepted(from, progress, result.matchIndex);
-    const { transfer } = progress;
-    if (transfer === null || !transfer.awaits(message)) return;
+    const { shipment } = progress;
+    if (shipment === null || !shipment.awaits(message)) return;
     if (result.type === "restart") {
       progress.becomeProbe();
       return this.#replicate(from);
     }
-    transfer.advance();
-    this.#sendChunk(from, transfer);
+    shipment.advance();
+    this.#sendChunk(from, shipment);
   }
 
   /** Sends a follower the state, if it is there to take it. */
-  #maybeTransfer(node: NodeId, progress: Progress): void {
-    if (!progress.active || progress.transfer !== null) return;
+  #maybeShip(node: NodeId, progress: Progress): void {
+    if (!progress.active || progress.shipment !== null) return;
     const source = this.#context.snapshots.open();
     const snapshot = this.#context.log.idAt(source.index);
-    const transfer = new Transfer(++this.#transfers, snapshot, source);
-    progress.becomeSnapshot(transfer);
-    this.#sendChunk(node, transfer);
+    const shipment = new Shipment(++this.#shipments, snapshot, source);
+    progress.becomeSnapshot(shipment);
+    this.#sendChunk(node, shipment);
   }
 
-  #sendChunk(to: NodeId, transfer: Transfer): void {
+  #sendChunk(to: NodeId, shipment: Shipment): void {
     const { config, term, effects, nowMs } = this.#context;
     effects.sendNow({
       type: "installSnapshotRequest",
       from: config.id,
       to,
       term,
-      snapshot: transfer.snapshot,
-      transfer: transfer.number,
-      ...transfer.send(nowMs),
+      snapshot: shipment.snapshot,
+      shipment: shipment.number,
+      ...shipment.send(nowMs),
     });
   }
 
@@ -350,7 +350,7 @@ export class Leader implements RoleHandler {
     for (const progress of this.#followers.values()) {
       progress.active = false;
       const isSilent = nowMs - progress.heardMs >= config.patienceMs;
-      if (progress.transfer !== null && isSilent) progress.becomeProbe();
+      if (progress.shipment !== null && isSilent) progress.becomeProbe();
     }
     this.#quorumDeadlineMs = nowMs + config.electionMinMs;
     return true;

@@ -93,8 +93,8 @@ export interface InstallSnapshotRequest extends Header {
   /** The last entry that the whole snapshot stands for. */
   readonly snapshot: EntryId;
   /** Which attempt of this leader it belongs to. They rise, and none is used twice in a term. */
-  readonly transfer: number;
-  /** Its place among the chunks of the transfer, from 0. */
+  readonly shipment: number;
+  /** Its place among the chunks of the shipment, from 0. */
   readonly chunk: number;
   readonly data: Uint8Array;
   readonly isLast: boolean;
@@ -102,7 +102,7 @@ export interface InstallSnapshotRequest extends Header {
 
 export interface InstallSnapshotResponse extends Header {
   readonly type: "installSnapshotResponse";
-  readonly transfer: number;
+  readonly shipment: number;
   readonly chunk: number;
   readonly result: SnapshotResult;
 }
@@ -110,7 +110,7 @@ export interface InstallSnapshotResponse extends Header {
 export type SnapshotResult =
   /** The chunk is durable; the next one may come. */
   | { readonly type: "stored" }
-  /** The chunks before this one are not there: begin a new transfer. */
+  /** The chunks before this one are not there: begin a new shipment. */
   | { readonly type: "restart" }
   /**
    * The follower's log equals the leader's up to `matchIndex`, durably: the snapshot is in place, or is

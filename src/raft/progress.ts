@@ -1,4 +1,4 @@
-import type { Transfer } from "./transfer.ts";
+import type { Shipment } from "./shipment.ts";
 import { type LogIndex, asIndex, maxIndex, minIndex, offset } from "./types.ts";
 
 /**
@@ -17,7 +17,7 @@ interface Inflight {
  * What a leader knows of one follower in its term.
  *
  * Invariants: `matchIndex < nextIndex`; `matchIndex` never decreases within a term; the entries
- * between the two are under way or guessed at; a transfer is there while the state is `snapshot`. Terms after etcd's tracker: see docs/raft-rules.md,
+ * between the two are under way or guessed at; a shipment is there while the state is `snapshot`. Terms after etcd's tracker: see docs/raft-rules.md,
  * L.
  */
 export class Progress {
@@ -28,7 +28,7 @@ export class Progress {
   #probeSent = false;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
-  #transfer: Transfer | null = null;
+  #shipment: Shipment | null = null;
   /** Heard from since the last check of the quorum (thesis, 6.2). */
   active = false;
   /** The newest ReadIndex round this follower has confirmed. */
@@ -67,8 +67,8 @@ export class Progress {
   }
 
   /** The snapshot on its way to the follower. */
-  get transfer(): Transfer | null {
-    return this.#transfer;
+  get shipment(): Shipment | null {
+    return this.#shipment;
   }
 
   /** Whether entries may be sent now, given the window. */
@@ -140,15 +140,15 @@ export class Progress {
   }
 
   /** What it needs is no longer in the log. */
-  becomeSnapshot(transfer: Transfer): void {
+  becomeSnapshot(shipment: Shipment): void {
     this.#become("snapshot");
-    this.#transfer = transfer;
+    this.#shipment = shipment;
   }
 
   /** The leader leads no more. */
   end(): void {
-    this.#transfer?.close();
-    this.#transfer = null;
+    this.#shipment?.close();
+    this.#shipment = null;
   }
 
   #become(state: ProgressState): void {

@@ -268,12 +268,12 @@ export class Raft implements Context {
         });
       }
       case "installSnapshotRequest": {
-        const { transfer, chunk } = message;
+        const { shipment, chunk } = message;
         const result = { type: "stale" } as const;
         return this.effects.sendAfterPersist({
           ...header,
           type: "installSnapshotResponse",
-          transfer,
+          shipment,
           chunk,
           result,
         });

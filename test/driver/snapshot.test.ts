@@ -104,7 +104,7 @@ describe("A snapshot", () => {
         to: "1",
         term: asTerm(1),
         snapshot: id(1, 9),
-        transfer: 1,
+        shipment: 1,
         chunk: 0,
         data: toBytes({ format: 9 }),
         isLast: true,

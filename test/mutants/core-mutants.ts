@@ -221,7 +221,7 @@ export const coreMutants: readonly Mutant[] = [
   {
     name: "chunk-never-sent-again",
     what: "the leader waits for ever for the answer to a chunk",
-    file: "src/raft/transfer.ts",
+    file: "src/raft/shipment.ts",
     find: "    return this.#sentMs === null || nowMs - this.#sentMs >= afterMs;",
     replace: "    return nowMs < afterMs;",
   },
@@ -229,12 +229,12 @@ export const coreMutants: readonly Mutant[] = [
     name: "snapshot-of-what-is-not-there",
     what: "a leader takes for stored whatever chunk an answer speaks of",
     file: "src/raft/leader.ts",
-    find: "if (transfer === null || !transfer.awaits(message)) return;",
-    replace: "if (transfer === null) return;",
+    find: "if (shipment === null || !shipment.awaits(message)) return;",
+    replace: "if (shipment === null) return;",
   },
   {
     name: "overtaken-snapshot-awaited",
-    what: "a leader goes on with a transfer whose end the follower has reached",
+    what: "a leader goes on with a shipment whose end the follower has reached",
     file: "src/raft/leader.ts",
     find: "if (isThere || this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();",
     replace:

@@ -36,7 +36,7 @@ describe("a log that begins after 1/100, as after a snapshot", () => {
     n1.compact(commitIndex, commitIndex);
     n1.unreachable("n3");
     expect(sentTo("n3", n1.propose([4]))).toEqual([
-      "send n1->n3 installSnapshotRequest t1 to 1/4 transfer 1 chunk 0",
+      "send n1->n3 installSnapshotRequest t1 to 1/4 shipment 1 chunk 0",
     ]);
     expect(sentTo("n3", n1.wait(10))).toEqual([
       "send n1->n3 appendEntriesRequest t1 prev 0/0 commit 4",

@@ -4,10 +4,10 @@ import { acceptAll, follower, leader, progressOf, sentTo } from "../support/role
 
 describe("a leader whose log begins after 1/100", () => {
   const start = { term: 1, base: "1/100", log: [1, 1] };
-  const chunk = (n: number, transfer = 1, last = ""): string =>
-    `send n1->n2 installSnapshotRequest t2 to 1/100 transfer ${transfer} chunk ${n}${last}`;
-  const answer = (n1: LoneReplica, n: number, result: string, transfer = 1): string[] =>
-    n1.receive(`n2->n1 installSnapshotResponse t2 transfer ${transfer} chunk ${n} ${result}`);
+  const chunk = (n: number, shipment = 1, last = ""): string =>
+    `send n1->n2 installSnapshotRequest t2 to 1/100 shipment ${shipment} chunk ${n}${last}`;
+  const answer = (n1: LoneReplica, n: number, result: string, shipment = 1): string[] =>
+    n1.receive(`n2->n1 installSnapshotResponse t2 shipment ${shipment} chunk ${n} ${result}`);
   const alive = (n1: LoneReplica, match = 90): string[] =>
     n1.receive(`n2->n1 appendEntriesResponse t2 match ${match}`);
 
@@ -17,7 +17,7 @@ describe("a leader whose log begins after 1/100", () => {
   ];
 
   /** Follower n2 has asked for entries from 91 on, and so is sent a snapshot. */
-  function transferring(): LoneReplica {
+  function shipmentring(): LoneReplica {
     const n1 = leader(start);
     n1.receive("n2->n1 appendEntriesResponse t2 conflict at 102 hint 1/90");
     expect(n1.receive("n2->n1 appendEntriesResponse t2 conflict at 100 hint 1/90")).toEqual([
@@ -28,7 +28,7 @@ describe("a leader whose log begins after 1/100", () => {
   }
 
   test("[S3] sends the next chunk when one is stored, and entries when the last is in place", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     expect(answer(n1, 0, "stored")).toEqual([chunk(1)]);
     expect(answer(n1, 1, "stored")).toEqual([chunk(2, 1, " last")]);
     expect(n1.storage.openExports).toBe(1);
@@ -38,7 +38,7 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S3] what is written meanwhile is not sent, and signs of life go on", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     expect(sentTo("n2", n1.propose([1]))).toEqual([]);
     expect(sentTo("n2", n1.wait(10))).toEqual([
       "send n1->n2 appendEntriesRequest t2 prev 0/0 commit 100",
@@ -47,7 +47,7 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S3] a chunk that was lost is sent again when the follower is heard, not before", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     expect(n1.unreachable("n2")).toEqual([]);
     expect(sentTo("n2", n1.wait(10))).toEqual([
       "send n1->n2 appendEntriesRequest t2 prev 0/0 commit 100",
@@ -58,7 +58,7 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S3] one of which nothing was heard for electionMaxMs too", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     acceptAll(n1, 103, ["n3"]);
     for (let ms = 0; ms < 190; ms += 10) {
       n1.wait(10);
@@ -69,8 +69,8 @@ describe("a leader whose log begins after 1/100", () => {
     expect(alive(n1)).toEqual([chunk(0)]);
   });
 
-  test("[S4] a follower that does not know the beginning gets a new transfer", () => {
-    const n1 = transferring();
+  test("[S4] a follower that does not know the beginning gets a new shipment", () => {
+    const n1 = shipmentring();
     answer(n1, 0, "stored");
     expect(answer(n1, 1, "restart")).toEqual([chunk(0, 2)]);
     expect(n1.storage.openExports).toBe(1);
@@ -79,25 +79,25 @@ describe("a leader whose log begins after 1/100", () => {
   test.each([
     ["the chunk before", 0, 1],
     ["a chunk not sent yet", 2, 1],
-    ["another transfer", 1, 2],
-  ])("[S10] an answer to %s changes nothing", (_, n, transfer) => {
-    const n1 = transferring();
+    ["another shipment", 1, 2],
+  ])("[S10] an answer to %s changes nothing", (_, n, shipment) => {
+    const n1 = shipmentring();
     answer(n1, 0, "stored");
     for (const result of ["stored", "restart", "stale"]) {
-      expect(answer(n1, n, result, transfer)).toEqual([]);
+      expect(answer(n1, n, result, shipment)).toEqual([]);
     }
     expect(answer(n1, 1, "stored")).toEqual([chunk(2, 1, " last")]);
   });
 
   test("[S8] an acceptance of anything ends it, when the log goes on from there", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     expect(alive(n1, 99)).toEqual([]);
     expect(alive(n1, 100)).toEqual(rest);
     expect(n1.storage.openExports).toBe(0);
   });
 
   test("[S8] one that is in place but has been overtaken is followed by another", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     acceptAll(n1, 103, ["n3"]);
     n1.propose([1, 2, 3]);
     acceptAll(n1, 106, ["n3"]);
@@ -106,18 +106,18 @@ describe("a leader whose log begins after 1/100", () => {
       "persist #4 compact to 2/106",
     ]);
     expect(answer(n1, 2, "match 100")).toEqual([
-      "send n1->n2 installSnapshotRequest t2 to 2/106 transfer 2 chunk 0",
+      "send n1->n2 installSnapshotRequest t2 to 2/106 shipment 2 chunk 0",
     ]);
   });
 
   test("[S9] it ends with the leadership", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     n1.receive("n3->n1 appendEntriesRequest t3 prev 0/0 commit 0");
     expect(n1.storage.openExports).toBe(0);
   });
 
   test("[S9] [S2] it is given up, and none begun, while the follower is silent, after patienceMs", () => {
-    const n1 = transferring();
+    const n1 = shipmentring();
     for (let ms = 0; ms < 990; ms += 10) {
       n1.wait(10);
       acceptAll(n1, 103, ["n3"]);
@@ -130,7 +130,7 @@ describe("a leader whose log begins after 1/100", () => {
     expect(n1.storage.openExports).toBe(0);
     expect(sentTo("n2", n1.propose([1]))).toEqual([]);
     expect(alive(n1)).toEqual([
-      "send n1->n2 installSnapshotRequest t2 to 2/103 transfer 2 chunk 0",
+      "send n1->n2 installSnapshotRequest t2 to 2/103 shipment 2 chunk 0",
     ]);
   });
 
@@ -162,7 +162,7 @@ describe("a leader whose log begins after 1/100", () => {
     });
 
     test("[S1] all that comes after a snapshot on its way", () => {
-      const n1 = transferring();
+      const n1 = shipmentring();
       acceptAll(n1, 103, ["n3"]);
       n1.propose([1]);
       acceptAll(n1, 104, ["n3"]);
@@ -188,10 +188,10 @@ describe("a leader whose log begins after 1/100", () => {
 });
 
 describe("a follower in term 2 with the log 1/1..2/5 of which 2 are committed", () => {
-  const chunk = (n: number, { to = "2/9", transfer = 1, last = "", term = 2 } = {}): string =>
-    `n2->n1 installSnapshotRequest t${term} to ${to} transfer ${transfer} chunk ${n}${last}`;
-  const answered = (n: number, result: string, transfer = 1): string =>
-    `then send n1->n2 installSnapshotResponse t2 transfer ${transfer} chunk ${n} ${result}`;
+  const chunk = (n: number, { to = "2/9", shipment = 1, last = "", term = 2 } = {}): string =>
+    `n2->n1 installSnapshotRequest t${term} to ${to} shipment ${shipment} chunk ${n}${last}`;
+  const answered = (n: number, result: string, shipment = 1): string =>
+    `then send n1->n2 installSnapshotResponse t2 shipment ${shipment} chunk ${n} ${result}`;
   const last = { last: " last" };
 
   function behind(): LoneReplica {
@@ -222,11 +222,11 @@ describe("a follower in term 2 with the log 1/1..2/5 of which 2 are committed", 
   test("[S5] the snapshot survives a restart, chunks that were not the last do not count", () => {
     const n1 = behind();
     for (const each of [chunk(0), chunk(1), chunk(2, last)]) n1.receive(each);
-    n1.receive(chunk(0, { to: "2/20", transfer: 2 }));
+    n1.receive(chunk(0, { to: "2/20", shipment: 2 }));
     n1.crash();
     n1.boot();
     expect(n1.raft.log).toMatchObject({ base: { index: 9 }, last: { index: 9 }, commitIndex: 9 });
-    expect(n1.receive(chunk(1, { to: "2/20", transfer: 2 }))).toEqual([answered(1, "restart", 2)]);
+    expect(n1.receive(chunk(1, { to: "2/20", shipment: 2 }))).toEqual([answered(1, "restart", 2)]);
   });
 
   test("[D2] answers leave when what they speak of is durable", () => {
@@ -253,15 +253,15 @@ describe("a follower in term 2 with the log 1/1..2/5 of which 2 are committed", 
     expect(n1.receive(chunk(2, last))).toEqual([answered(2, "restart")]);
   });
 
-  test("[S4] a newer transfer takes the place of an older one, and never the other way", () => {
+  test("[S4] a newer shipment takes the place of an older one, and never the other way", () => {
     const n1 = behind();
-    n1.receive(chunk(0, { transfer: 2 }));
-    expect(n1.receive(chunk(0, { transfer: 3 }))).toEqual([
+    n1.receive(chunk(0, { shipment: 2 }));
+    expect(n1.receive(chunk(0, { shipment: 3 }))).toEqual([
       "persist #2 chunk 0",
       answered(0, "stored", 3),
     ]);
-    expect(n1.receive(chunk(0, { transfer: 2 }))).toEqual([answered(0, "restart", 2)]);
-    expect(n1.receive(chunk(1, { transfer: 3 }))).toEqual([
+    expect(n1.receive(chunk(0, { shipment: 2 }))).toEqual([answered(0, "restart", 2)]);
+    expect(n1.receive(chunk(1, { shipment: 3 }))).toEqual([
       "persist #3 chunk 1",
       answered(1, "stored", 3),
     ]);
@@ -269,11 +269,11 @@ describe("a follower in term 2 with the log 1/1..2/5 of which 2 are committed", 
 
   test("[S4] that of a newer term takes the place of any", () => {
     const n1 = behind();
-    n1.receive(chunk(0, { transfer: 7 }));
+    n1.receive(chunk(0, { shipment: 7 }));
     n1.receive("n3->n1 appendEntriesRequest t3 prev 0/0 commit 2");
-    expect(n1.receive("n3->n1 installSnapshotRequest t3 to 2/9 transfer 1 chunk 0")).toEqual([
+    expect(n1.receive("n3->n1 installSnapshotRequest t3 to 2/9 shipment 1 chunk 0")).toEqual([
       "persist #3 chunk 0",
-      "then send n1->n3 installSnapshotResponse t3 transfer 1 chunk 0 stored",
+      "then send n1->n3 installSnapshotResponse t3 shipment 1 chunk 0 stored",
     ]);
   });
 
@@ -304,7 +304,7 @@ describe("a follower in term 2 with the log 1/1..2/5 of which 2 are committed", 
     n1.receive("n3->n1 appendEntriesRequest t3 prev 0/0 commit 2");
     for (const each of [0, 1, 2]) {
       const end = each === 2 ? " last" : "";
-      n1.receive(`n3->n1 installSnapshotRequest t3 to 3/9 transfer 1 chunk ${each}${end}`);
+      n1.receive(`n3->n1 installSnapshotRequest t3 to 3/9 shipment 1 chunk ${each}${end}`);
     }
     n1.sync(1);
     expect(n1.raft.log).toMatchObject({ last: { term: 3, index: 9 }, durableIndex: 9 });

@@ -92,7 +92,7 @@ export function message(text: string): Message {
       return words.end({
         ...header,
         type,
-        transfer: Number(words.after("transfer")),
+        shipment: Number(words.after("shipment")),
         chunk: Number(words.after("chunk")),
         result: snapshotResult(words),
       });
@@ -123,13 +123,13 @@ function installSnapshot(
   words: Words,
 ): InstallSnapshotRequest {
   const snapshot = id(words.after("to"));
-  const transfer = Number(words.after("transfer"));
+  const shipment = Number(words.after("shipment"));
   const chunk = Number(words.after("chunk"));
   return {
     ...header,
     type: "installSnapshotRequest",
     snapshot,
-    transfer,
+    shipment,
     chunk,
     data: partOfState(snapshot.index, chunk),
     isLast: words.maybe("last"),

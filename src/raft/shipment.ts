@@ -2,7 +2,7 @@ import type { SnapshotExport } from "./io.ts";
 import type { EntryId } from "./types.ts";
 
 /** The way of one snapshot to one follower, a chunk at a time, each sent until it is answered. */
-export class Transfer {
+export class Shipment {
   readonly number: number;
   /** The last entry that the snapshot stands for. */
   readonly snapshot: EntryId;
@@ -25,8 +25,8 @@ export class Transfer {
   }
 
   /** Whether these name the chunk under way: answers come late and doubled. */
-  awaits({ transfer, chunk }: { readonly transfer: number; readonly chunk: number }): boolean {
-    return transfer === this.number && chunk === this.#place;
+  awaits({ shipment, chunk }: { readonly shipment: number; readonly chunk: number }): boolean {
+    return shipment === this.number && chunk === this.#place;
   }
 
   /** The chunk under way has arrived. */
