@@ -52,7 +52,7 @@ export interface RoleHandler {
   read(id: RequestId): void;
   /** The log's durable end has moved, or the batch with the own vote is durable. */
   persisted(batch: number): void;
-  unreachable(node: NodeId): void;
+  unreachable(node: NodeId, lostChunk: boolean): void;
   /** Somebody waits for a leader. */
   poke(): void;
   /** Somebody wants another voter to lead. */

@@ -30,8 +30,8 @@ export type Input = { readonly nowMs: number } & (
    * follower still takes from it. Up to `forced` it must, whatever followers take.
    */
   | { readonly type: "compact"; readonly index: LogIndex; readonly forced: LogIndex }
-  /** A message to `node` was not delivered, or its answer was lost. */
-  | { readonly type: "unreachable"; readonly node: NodeId }
+  /** A message to `node` was not delivered, or its answer was lost; one with a chunk of a snapshot, or not. */
+  | { readonly type: "unreachable"; readonly node: NodeId; readonly lostChunk: boolean }
   /** Hand the leadership to another voter. Shows in who leads, soon or not at all. */
   | { readonly type: "transfer"; readonly to: NodeId }
   /** Somebody waits for a leader, and cannot find one. */
@@ -48,7 +48,7 @@ export interface SnapshotSource {
 export interface SnapshotExport {
   /** The last entry that had been applied. */
   readonly index: LogIndex;
-  /** One chunk: the one read last, or the next. Never empty. */
+  /** One chunk: the one read last, or the next. */
   read(place: number): { readonly data: Uint8Array; readonly isLast: boolean };
   /** Lets go of it. */
   close(): void;

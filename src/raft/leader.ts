@@ -111,13 +111,13 @@ export class Leader implements RoleHandler {
     this.#maybeCommit();
   }
 
-  unreachable(node: NodeId): void {
+  unreachable(node: NodeId, lostChunk: boolean): void {
     const progress = this.#followers.get(node);
     if (progress?.state === "replicate") progress.becomeProbe();
     // Perhaps that was what it was told; it hears it again when it is heard itself.
     if (this.#successor?.node === node) this.#successor.isTold = false;
     // Sent again when the follower is heard: a chunk is large, and it may be down.
-    progress?.shipment?.lost();
+    if (lostChunk) progress?.shipment?.lost();
   }
 
   poke(): void {}
@@ -253,7 +253,7 @@ export class Leader implements RoleHandler {
       progress.becomeProbe();
       return this.#replicate(from);
     }
-    shipment.advance();
+    shipment.advance(this.#context.nowMs);
     this.#sendChunk(from, shipment);
   }
 
@@ -262,7 +262,7 @@ export class Leader implements RoleHandler {
     if (!progress.active || progress.shipment !== null) return;
     const source = this.#context.snapshots.open();
     const snapshot = this.#context.log.idAt(source.index);
-    const shipment = new Shipment(++this.#shipments, snapshot, source);
+    const shipment = new Shipment(++this.#shipments, snapshot, source, this.#context.nowMs);
     progress.becomeSnapshot(shipment);
     this.#sendChunk(node, shipment);
   }
@@ -349,8 +349,9 @@ export class Leader implements RoleHandler {
     }
     for (const progress of this.#followers.values()) {
       progress.active = false;
-      const isSilent = nowMs - progress.heardMs >= config.patienceMs;
-      if (progress.shipment !== null && isSilent) progress.becomeProbe();
+      // It may be silent, or answer everything but this.
+      const stuckMs = progress.shipment?.stuckMs(nowMs) ?? 0;
+      if (stuckMs >= config.patienceMs) progress.becomeProbe();
     }
     this.#quorumDeadlineMs = nowMs + config.electionMinMs;
     return true;

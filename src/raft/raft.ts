@@ -200,7 +200,7 @@ export class Raft implements Context {
       case "compact":
         return this.#compact(input.index, input.forced);
       case "unreachable":
-        return this.#role.unreachable(input.node);
+        return this.#role.unreachable(input.node, input.lostChunk);
       case "poke":
         return this.#role.poke();
       case "transfer":

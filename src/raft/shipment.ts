@@ -10,12 +10,15 @@ export class Shipment {
   #place = 0;
   /** When the chunk under way was sent; null when it is known to be lost. */
   #sentMs: number | null = null;
+  /** When this place was reached. */
+  #sinceMs: number;
 
   /** @param snapshot the id of the export's last entry. */
-  constructor(number: number, snapshot: EntryId, snapshotExport: SnapshotExport) {
+  constructor(number: number, snapshot: EntryId, snapshotExport: SnapshotExport, nowMs: number) {
     this.number = number;
     this.snapshot = snapshot;
     this.#export = snapshotExport;
+    this.#sinceMs = nowMs;
   }
 
   /** The chunk to send, which is then under way. */
@@ -30,8 +33,9 @@ export class Shipment {
   }
 
   /** The chunk under way has arrived. */
-  advance(): void {
+  advance(nowMs: number): void {
     this.#place++;
+    this.#sinceMs = nowMs;
   }
 
   /** The chunk under way, or its answer, is lost. */
@@ -42,6 +46,11 @@ export class Shipment {
   /** Whether to send the chunk again: it was lost, or nothing was heard of it for so long. */
   isDue(nowMs: number, afterMs: number): boolean {
     return this.#sentMs === null || nowMs - this.#sentMs >= afterMs;
+  }
+
+  /** For how long the chunk under way has not arrived, in ms. */
+  stuckMs(nowMs: number): number {
+    return nowMs - this.#sinceMs;
   }
 
   close(): void {

@@ -9,17 +9,20 @@ export const chunkBytes = 1024 * 1024;
 
 /** The state of one moment, as storage holds it while writes go on. */
 export interface StateView {
-  /** Turns after the one at `appliedIndex`, in order, as many as fit and one at least. */
-  turns(appliedIndex: number, maxBytes: number): Page<Turn>;
-  /** Rows after `key` in the order of keys, as many as fit and one at least. */
-  rows(key: string, maxBytes: number): Page<readonly [key: string, row: Row]>;
+  /**
+   * Turns of the request window after the one at `appliedIndex`, in order, as many as fit and one at
+   * least.
+   */
+  turns(appliedIndex: number, maxBytes: number): readonly Turn[];
+  /** Rows after `key` in the order of keys, no more than fit or one; perhaps none though there are more. */
+  rows(key: string, maxBytes: number): RowPage;
   close(): void;
 }
 
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Whether nothing comes after them. */
-  readonly isLast: boolean;
+export interface RowPage {
+  readonly rows: readonly (readonly [key: string, row: Row])[];
+  /** The last key that has been looked at; null when there is none after it. */
+  readonly end: string | null;
 }
 
 /** What the chunks so far have brought: up to this turn, and up to this key. */
@@ -53,15 +56,12 @@ export class ChunkedExport implements SnapshotExport {
       this.#from = this.#next;
     }
     const { turn, key } = this.#from;
-    const turns = this.#view.turns(turn, this.#maxBytes).items;
-    const rows =
-      turns.length > 0 ? { items: [], isLast: false } : this.#view.rows(key, this.#maxBytes);
-    this.#next = {
-      turn: turns.at(-1)?.state.appliedIndex ?? turn,
-      key: rows.items.at(-1)?.[0] ?? key,
-    };
+    const turns = this.#view.turns(turn, this.#maxBytes);
+    const { rows, end } =
+      turns.length > 0 ? { rows: [], end: key } : this.#view.rows(key, this.#maxBytes);
+    this.#next = { turn: turns.at(-1)?.state.appliedIndex ?? turn, key: end ?? key };
     const state = place === 0 ? this.#state : null;
-    return { data: packChunk({ state, turns, rows: rows.items }), isLast: rows.isLast };
+    return { data: packChunk({ state, turns, rows }), isLast: end === null };
   }
 
   close(): void {

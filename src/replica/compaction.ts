@@ -22,26 +22,32 @@ export const logLimits = (maxBytes: number): LogLimits => ({
   mostBytes: 1024 * 1024 * 1024,
 });
 
+/** What is cut at once, so that a turn stays short however much a log has grown for a follower's sake. */
+const maxCutBytes = 16 * 1024 * 1024;
+
 /** Decides when a log is to be cut, and where. */
 export class Compaction {
   readonly #limits: LogLimits;
-  /** A log that could not be cut, for a follower's sake, is tried again when it has grown to this. */
-  #nextBytes: number;
+  /** How long the log was when it was last tried. */
+  #triedBytes = 0;
 
   constructor(limits: LogLimits) {
     this.#limits = limits;
-    this.#nextBytes = limits.maxBytes;
   }
 
   /** Up to where the log may go, and must go. Null when it is short enough. */
   due(log: StoredLog): { readonly index: LogIndex; readonly forced: LogIndex } | null {
     const { maxBytes, keepBytes, mostBytes } = this.#limits;
     const { bytes } = log;
-    if (bytes <= this.#nextBytes) {
-      if (bytes <= maxBytes) this.#nextBytes = maxBytes;
+    // One that could not be cut, for a follower's sake, is tried again when it has grown some more.
+    const grownBytes = bytes - this.#triedBytes;
+    if (bytes <= maxBytes || (grownBytes >= 0 && grownBytes < (maxBytes - keepBytes) / 4))
       return null;
-    }
-    this.#nextBytes = bytes + (maxBytes - keepBytes) / 4;
-    return { index: log.indexBefore(keepBytes), forced: log.indexBefore(mostBytes) };
+    this.#triedBytes = bytes;
+    const leastBytes = bytes - maxCutBytes;
+    return {
+      index: log.indexBefore(Math.max(keepBytes, leastBytes)),
+      forced: log.indexBefore(Math.max(mostBytes, leastBytes)),
+    };
   }
 }

@@ -136,8 +136,10 @@ export class Driver {
     return { type: successor === to ? "started" : "notReady" };
   }
 
-  peerUnreachable(node: NodeId): void {
-    this.#step({ type: "unreachable", node });
+  /** Messages to a peer, or its answer to them, are lost. */
+  peerUnreachable(node: NodeId, lost: readonly Message[]): void {
+    const lostChunk = lost.some(({ type }) => type === "installSnapshotRequest");
+    this.#step({ type: "unreachable", node, lostChunk });
   }
 
   /**
@@ -212,8 +214,10 @@ export class Driver {
       const index = this.#apply(output);
       output = this.#raft.step({ type: "applied", index, nowMs: input.nowMs });
       this.#perform(output, reply);
+      // Only what comes last in a step may end in a cut.
+      if (output.apply.length > 0) continue;
       const due = this.#compaction.due(this.#ports.storage.log);
-      if (due === null || output.apply.length > 0) continue;
+      if (due === null) break;
       output = this.#raft.step({ type: "compact", ...due, nowMs: input.nowMs });
       this.#perform(output, reply);
     }

@@ -23,8 +23,13 @@ export interface FetchPeersOptions {
    */
   readonly maxCalls: number;
   readonly onAnswer: (messages: readonly Message[]) => void;
-  readonly onUnreachable: (node: NodeId) => void;
+  /** These messages, or the answer to them, are lost. */
+  readonly onUnreachable: (node: NodeId, lost: readonly Message[]) => void;
 }
+
+/** Whether a message only says that the leader is there, and asks whether the follower follows. */
+export const isBareSignOfLife = (message: Message): boolean =>
+  message.type === "appendEntriesRequest" && message.entries.length === 0;
 
 /** Peers over fetch: a call carries messages there, and its answer messages back. */
 export class FetchPeers implements Peers {
@@ -43,8 +48,11 @@ export class FetchPeers implements Peers {
   }
 
   async #exchange(to: NodeId, messages: readonly Message[]): Promise<void> {
+    const underWay = this.#underWay.get(to) ?? 0;
+    // Another will come that says as much, and nothing in it is waited for.
+    if (underWay >= this.#options.maxCalls && messages.every(isBareSignOfLife)) return;
     const answer = await this.#counted(to, () => this.#call(to, messages));
-    if (answer === null) this.#options.onUnreachable(to);
+    if (answer === null) this.#options.onUnreachable(to, messages);
     else if (answer.length > 0) this.#options.onAnswer(answer);
   }
 

@@ -72,7 +72,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
   #isBooted = false;
   #membership: Membership | null;
 
-  /** Runs within the first event after every wake-up, and so reads just a few rows. */
+  /** Runs within the first event after every wake-up, and so does little: it reads a few rows. */
   constructor(ctx: DurableObjectState, env: ReplicaEnv) {
     super(ctx, env);
     this.#settings = parseSettings(env);
@@ -213,7 +213,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
       // The window of entries, the rounds of reads, a heartbeat and a vote.
       maxCalls: defaultSizes.maxInflightMessages + maxRounds + 2,
       onAnswer: (messages) => driver.receiveAnswer(messages),
-      onUnreachable: (node) => driver.peerUnreachable(node),
+      onUnreachable: (node, lost) => driver.peerUnreachable(node, lost),
     });
     const driver: Driver = new Driver(
       {

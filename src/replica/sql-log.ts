@@ -61,13 +61,15 @@ export class SqlLog implements StoredLog {
 
   indexBefore(bytes: number): LogIndex {
     if (bytes >= this.bytes) return this.#base.index;
+    // From the oldest on, so that what is looked at is what will go.
     const [first] = this.#sql
       .exec<{ first_index: number }>(
-        "SELECT first_index FROM log WHERE bytes_before <= ? ORDER BY first_index DESC LIMIT 1",
+        "SELECT first_index FROM log WHERE bytes_before > ? ORDER BY first_index LIMIT 1",
         this.#bytesAfter - bytes,
       )
       .toArray();
-    return asIndex(Math.max(this.#base.index, (first?.first_index ?? 0) - 1));
+    if (first === undefined) return this.#last.index;
+    return asIndex(Math.max(this.#base.index, first.first_index - 1));
   }
 
   termAt(index: LogIndex): Term {

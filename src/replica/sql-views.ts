@@ -1,20 +1,26 @@
-import type { Row } from "../kv/table.ts";
-import { type Page, type StateView, fitting } from "./chunked-export.ts";
+import type { MachineState } from "../kv/state-machine.ts";
+import { type RowPage, type StateView, fitting } from "./chunked-export.ts";
 import type { Turn } from "./snapshot-chunk.ts";
+import { windowStart } from "./sql-turns.ts";
 import { type KvRow, rowOf } from "./sql-table.ts";
 
 /** Rows looked at for one page; what they hold may fit or not. */
 const maxPageRows = 1000;
 
-/** What a row takes in a chunk besides its key and its value, about. */
+/** What a row takes in a chunk besides its key, its value and its content type, about. */
 const rowOverheadBytes = 64;
 
-/** The rows of one revision, those that have been replaced since included: (key, revision) twice. */
-const visible = (columns: string): string =>
-  `SELECT ${columns} FROM kv WHERE key > ? AND mod_revision <= ?
+const columns = "key, value, content_type, create_revision, mod_revision, version";
+const size = `length(CAST(key AS BLOB)) + length(value) + coalesce(length(content_type), 0)
+  + ${rowOverheadBytes} AS size`;
+
+/** The rows of one revision within some keys, those that have been replaced since included. */
+const visible = (what: string): string =>
+  `SELECT key, ${what} FROM kv WHERE key > ?1 AND key <= ?2 AND mod_revision <= ?3
    UNION ALL
-   SELECT ${columns} FROM kv_before WHERE key > ? AND mod_revision <= ? AND until_revision > ?
-   ORDER BY key LIMIT ?`;
+   SELECT key, ${what} FROM kv_before
+   WHERE key > ?1 AND key <= ?2 AND mod_revision <= ?3 AND until_revision > ?3
+   ORDER BY key LIMIT ?4`;
 
 /**
  * Views of the state at a revision. While there are any, rows that are about to be replaced are kept
@@ -25,26 +31,27 @@ export class SqlViews {
   readonly #sql: SqlStorage;
   /** The revisions of the open views. */
   readonly #open = new Map<StateView, number>();
+  /** Whether something may be kept aside that nobody looks at any more. */
+  #isLeft = true;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.#clear();
   }
 
   get isAnyOpen(): boolean {
     return this.#open.size > 0;
   }
 
-  /** Opens a view of the state as it is, with these counters. */
-  open(revision: number, appliedIndex: number): StateView {
+  /** Opens a view of the state as it is, with these counters. Writes nothing, nor does its end. */
+  open(state: MachineState): StateView {
+    const first = windowStart(this.#sql, state.sequence);
     const view: StateView = {
-      turns: (after, maxBytes) => this.#turns(after, appliedIndex, maxBytes),
-      rows: (after, maxBytes) => this.#rows(after, revision, maxBytes),
-      close: () => {
-        if (this.#open.delete(view) && !this.isAnyOpen) this.#clear();
-      },
+      turns: (after, maxBytes) => this.#turns(Math.max(after, first), state.appliedIndex, maxBytes),
+      rows: (after, maxBytes) => this.#rows(after, state.revision, maxBytes),
+      close: () => void this.#open.delete(view),
     };
-    this.#open.set(view, revision);
+    this.#open.set(view, state.revision);
+    this.#isLeft = true;
     return view;
   }
 
@@ -54,41 +61,59 @@ export class SqlViews {
     // No view that is opened later shows the row, and none that is open is newer than this.
     const newest = Math.max(...this.#open.values());
     this.#sql.exec(
-      `INSERT OR IGNORE INTO kv_before
-       SELECT key, value, content_type, create_revision, mod_revision, version, ?
-       FROM kv WHERE key = ? AND mod_revision <= ?`,
+      `INSERT OR IGNORE INTO kv_before SELECT ${columns}, ? FROM kv WHERE key = ? AND mod_revision <= ?`,
       newest + 1,
       key,
       newest,
     );
   }
 
-  #rows(after: string, revision: number, maxBytes: number): Page<readonly [string, Row]> {
-    const bounds = [after, revision, after, revision, revision];
-    const sizes = this.#sql
-      .exec<{ size: number }>(
-        visible(`key, length(key) + length(value) + ${rowOverheadBytes} AS size`),
-        ...bounds,
-        maxPageRows,
-      )
-      .toArray();
-    const count = fitting(
-      sizes.map(({ size }) => size),
-      maxBytes,
-    );
-    const isLast = count === sizes.length && count < maxPageRows;
-    if (count === 0) return { items: [], isLast };
-    const rows = this.#sql
-      .exec<KvRow>(
-        visible("key, value, content_type, create_revision, mod_revision, version"),
-        ...bounds,
-        count,
-      )
-      .toArray();
-    return { items: rows.map((row) => [row.key, rowOf(row)]), isLast };
+  /** Lets go of what was kept aside for views that are gone, also those of a life before. */
+  sweep(): void {
+    if (!this.#isLeft || this.isAnyOpen) return;
+    const [any] = this.#sql.exec("SELECT 1 FROM kv_before LIMIT 1").toArray();
+    if (any !== undefined) this.#sql.exec("DELETE FROM kv_before");
+    this.#isLeft = false;
   }
 
-  #turns(after: number, upTo: number, maxBytes: number): Page<Turn> {
+  #rows(after: string, revision: number, maxBytes: number): RowPage {
+    const bound = this.#bound(after);
+    // No key is greater than this: it is longer than any, and of the greatest character.
+    const upTo = bound ?? "\u{10FFFF}".repeat(1024);
+    const sizes = this.#sql
+      .exec<{ key: string; size: number }>(visible(size), after, upTo, revision, 2 * maxPageRows)
+      .toArray();
+    const count = fitting(
+      sizes.map((row) => row.size),
+      maxBytes,
+    );
+    const isAll = count === sizes.length;
+    const end = isAll ? bound : sizes[count - 1]!.key;
+    if (count === 0) return { rows: [], end };
+    const rows = this.#sql.exec<KvRow>(visible(columns), after, upTo, revision, count).toArray();
+    return { rows: rows.map((row) => [row.key, rowOf(row)]), end };
+  }
+
+  /**
+   * The last key to look at for a page, null for all there are: so that a page costs the same however
+   * many rows are too new to show.
+   */
+  #bound(after: string): string | null {
+    const bounds = ["kv", "kv_before"].flatMap((table) =>
+      this.#sql
+        .exec<{ key: string }>(
+          `SELECT key FROM ${table} WHERE key > ? ORDER BY key LIMIT 1 OFFSET ${maxPageRows - 1}`,
+          after,
+        )
+        .toArray()
+        .map(({ key }) => key),
+    );
+    if (bounds.length < 2) return bounds[0] ?? null;
+    // By the order that the table has, which is not that of JavaScript.
+    return this.#sql.exec<{ key: string }>("SELECT min(?, ?) AS key", ...bounds).one().key;
+  }
+
+  #turns(after: number, upTo: number, maxBytes: number): Turn[] {
     const range = `FROM machine WHERE applied_index > ? AND applied_index <= ? ORDER BY applied_index LIMIT ?`;
     const sizes = this.#sql
       .exec<{ size: number }>(
@@ -99,11 +124,10 @@ export class SqlViews {
       )
       .toArray();
     const count = fitting(
-      sizes.map(({ size }) => size),
+      sizes.map((row) => row.size),
       maxBytes,
     );
-    const isLast = count === sizes.length && count < maxPageRows;
-    if (count === 0) return { items: [], isLast };
+    if (count === 0) return [];
     const turns = this.#sql
       .exec<{
         applied_index: number;
@@ -113,15 +137,8 @@ export class SqlViews {
         records: ArrayBuffer;
       }>(`SELECT * ${range}`, after, upTo, count)
       .toArray();
-    const items = turns.map(({ applied_index: appliedIndex, records, ...counters }) => {
+    return turns.map(({ applied_index: appliedIndex, records, ...counters }) => {
       return { state: { appliedIndex, ...counters }, records: new Uint8Array(records) };
     });
-    return { items, isLast };
-  }
-
-  /** Nobody looks at what was kept aside. */
-  #clear(): void {
-    const [any] = this.#sql.exec("SELECT 1 FROM kv_before LIMIT 1").toArray();
-    if (any !== undefined) this.#sql.exec("DELETE FROM kv_before");
   }
 }

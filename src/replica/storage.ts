@@ -1,6 +1,6 @@
 import type { MachineState } from "../kv/state-machine.ts";
 import { initialState } from "../kv/state-machine.ts";
-import { type RequestRecord, windowSize } from "../kv/request-window.ts";
+import type { RequestRecord } from "../kv/request-window.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import type { Persist, SnapshotExport } from "../raft/io.ts";
 import { type HardState, asTerm } from "../raft/types.ts";
@@ -10,6 +10,7 @@ import { migrate } from "./schema.ts";
 import { SqlIncoming } from "./sql-incoming.ts";
 import { SqlLog } from "./sql-log.ts";
 import { SqlTable } from "./sql-table.ts";
+import { forgetTurns, windowStart } from "./sql-turns.ts";
 import { SqlViews } from "./sql-views.ts";
 import { type PackedRecord, packRecord, unpackRecord } from "./packed-record.ts";
 
@@ -57,8 +58,7 @@ export class DurableStorage implements Storage {
   }
 
   openExport(state: MachineState): SnapshotExport {
-    const view = this.#views.open(state.revision, state.appliedIndex);
-    return new ChunkedExport(state, view, chunkBytes);
+    return new ChunkedExport(state, this.#views.open(state), chunkBytes);
   }
 
   get machineState(): MachineState {
@@ -74,8 +74,12 @@ export class DurableStorage implements Storage {
   }
 
   *requestRecords(): Iterable<RequestRecord> {
+    // Only those of the window: after a long snapshot there may be many more.
     const rows = this.#sql
-      .exec<{ records: ArrayBuffer }>("SELECT records FROM machine ORDER BY applied_index")
+      .exec<{ records: ArrayBuffer }>(
+        "SELECT records FROM machine WHERE applied_index > ? ORDER BY applied_index",
+        windowStart(this.#sql, this.machineState.sequence),
+      )
       .toArray();
     for (const { records } of rows) {
       for (const packed of fromBytes<PackedRecord[]>(records)) yield unpackRecord(packed);
@@ -92,27 +96,11 @@ export class DurableStorage implements Storage {
       toBytes(records.map(packRecord)),
     );
     // A snapshot on its way out needs all that were there when it began.
-    if (!this.#views.isAnyOpen) this.#forgetRecords(state.sequence - windowSize);
+    if (!this.#views.isAnyOpen) forgetTurns(this.#sql, state.sequence);
+    this.#views.sweep();
   }
 
   durable(): Promise<void> {
     return this.#storage.sync();
-  }
-
-  /**
-   * Removes rows that the request window has left behind: at most two a turn, so that the work is
-   * bounded and yet gains.
-   */
-  #forgetRecords(sequence: number): void {
-    if (sequence <= 0) return;
-    const oldest = this.#sql
-      .exec<{ applied_index: number; sequence: number }>(
-        "SELECT applied_index, sequence FROM machine ORDER BY applied_index LIMIT 2",
-      )
-      .toArray();
-    for (const row of oldest) {
-      if (row.sequence > sequence) return;
-      this.#sql.exec("DELETE FROM machine WHERE applied_index = ?", row.applied_index);
-    }
   }
 }

@@ -125,7 +125,7 @@ async function expectSilence(bench: DriverBench): Promise<void> {
   bench.nowMs += 10_000;
   bench.driver.checkTime();
   bench.driver.campaign();
-  bench.driver.peerUnreachable("2");
+  bench.driver.peerUnreachable("2", []);
   bench.accept("2", 99, 99);
   expect(bench.driver.receiveCall("2", [append({ term: 99 })])).toEqual([]);
   const write = bench.driver.write([put("after")]);

@@ -3,7 +3,7 @@ import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { PeerRequest } from "../../src/protocol/peer.ts";
 import type { ReplicaCall } from "../../src/protocol/replica-call.ts";
 import type { Message } from "../../src/raft/messages.ts";
-import { asTerm } from "../../src/raft/types.ts";
+import { asIndex, asTerm } from "../../src/raft/types.ts";
 import { FetchPeers } from "../../src/replica/peers.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -150,11 +150,32 @@ describe("A call that nobody answers", () => {
 
   test("takes one of a few places; past them nothing is sent and the peer is reported", async () => {
     const bench = new Bench(hang, { maxCalls: 2 });
-    for (let sent = 0; sent < 4; sent++) bench.peers.send("2", []);
+    for (let sent = 0; sent < 4; sent++) bench.peers.send("2", [message("1", "2")]);
     expect(bench.calls).toHaveLength(2);
     expect(bench.unreachable, "never from within send").toEqual([]);
     await eventually("two reports", () => bench.unreachable.length === 2);
     expect(bench.unreachable).toEqual(["2", "2"]);
+  });
+
+  test("that finds no place is not reported when it was but a sign of life", async () => {
+    const bench = new Bench(hang, { maxCalls: 1 });
+    const prev = { term: asTerm(0), index: asIndex(0) };
+    const heartbeat: Message = {
+      type: "appendEntriesRequest",
+      from: "1",
+      to: "2",
+      term: asTerm(7),
+      prev,
+      entries: [],
+      leaderCommit: asIndex(0),
+      round: 3,
+    };
+    bench.peers.send("2", [heartbeat]);
+    bench.peers.send("2", [heartbeat]);
+    bench.peers.send("2", [message("1", "2")]);
+    await eventually("a report", () => bench.unreachable.length > 0);
+    expect(bench.unreachable).toEqual(["2"]);
+    expect(bench.calls).toHaveLength(1);
   });
 
   test("takes no place from another peer", () => {

@@ -55,6 +55,21 @@ describe("A log that has grown too long", () => {
   });
 });
 
+test("A log whose entries are applied in several rounds of each step is cut as well", async () => {
+  const limits = { maxBytes: 3000, keepBytes: 1500, mostBytes: 1_000_000 };
+  const bench = new DriverBench({ limits, config: { maxApplyBytes: 1 } });
+  await bench.lead();
+  bench.accept("3", 1);
+  for (let last = 3; last < 200; last += 2) {
+    void bench.driver.write([put(`a${last}`)]);
+    void bench.driver.write([put(`b${last}`)]);
+    for (const from of ["2", "3"]) bench.accept(from, last);
+    await bench.settle();
+  }
+  expect(bench.driver.raft.appliedIndex).toBe(199);
+  expect(bench.driver.logBytes).toBeLessThan(4000);
+});
+
 describe("A snapshot", () => {
   test("goes from one driver to another, which then serves what is in it", async () => {
     const sender = await leaderAhead();

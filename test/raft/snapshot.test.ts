@@ -17,7 +17,7 @@ describe("a leader whose log begins after 1/100", () => {
   ];
 
   /** Follower n2 has asked for entries from 91 on, and so is sent a snapshot. */
-  function shipmentring(): LoneReplica {
+  function shipping(): LoneReplica {
     const n1 = leader(start);
     n1.receive("n2->n1 appendEntriesResponse t2 conflict at 102 hint 1/90");
     expect(n1.receive("n2->n1 appendEntriesResponse t2 conflict at 100 hint 1/90")).toEqual([
@@ -28,7 +28,7 @@ describe("a leader whose log begins after 1/100", () => {
   }
 
   test("[S3] sends the next chunk when one is stored, and entries when the last is in place", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     expect(answer(n1, 0, "stored")).toEqual([chunk(1)]);
     expect(answer(n1, 1, "stored")).toEqual([chunk(2, 1, " last")]);
     expect(n1.storage.openExports).toBe(1);
@@ -38,7 +38,7 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S3] what is written meanwhile is not sent, and signs of life go on", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     expect(sentTo("n2", n1.propose([1]))).toEqual([]);
     expect(sentTo("n2", n1.wait(10))).toEqual([
       "send n1->n2 appendEntriesRequest t2 prev 0/0 commit 100",
@@ -47,8 +47,11 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S3] a chunk that was lost is sent again when the follower is heard, not before", () => {
-    const n1 = shipmentring();
-    expect(n1.unreachable("n2")).toEqual([]);
+    const n1 = shipping();
+    // What is lost besides does not matter.
+    n1.unreachable("n2");
+    expect(alive(n1)).toEqual([]);
+    expect(n1.unreachable("n2", true)).toEqual([]);
     expect(sentTo("n2", n1.wait(10))).toEqual([
       "send n1->n2 appendEntriesRequest t2 prev 0/0 commit 100",
     ]);
@@ -58,7 +61,7 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S3] one of which nothing was heard for electionMaxMs too", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     acceptAll(n1, 103, ["n3"]);
     for (let ms = 0; ms < 190; ms += 10) {
       n1.wait(10);
@@ -70,7 +73,7 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S4] a follower that does not know the beginning gets a new shipment", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     answer(n1, 0, "stored");
     expect(answer(n1, 1, "restart")).toEqual([chunk(0, 2)]);
     expect(n1.storage.openExports).toBe(1);
@@ -81,7 +84,7 @@ describe("a leader whose log begins after 1/100", () => {
     ["a chunk not sent yet", 2, 1],
     ["another shipment", 1, 2],
   ])("[S10] an answer to %s changes nothing", (_, n, shipment) => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     answer(n1, 0, "stored");
     for (const result of ["stored", "restart", "stale"]) {
       expect(answer(n1, n, result, shipment)).toEqual([]);
@@ -90,14 +93,14 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S8] an acceptance of anything ends it, when the log goes on from there", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     expect(alive(n1, 99)).toEqual([]);
     expect(alive(n1, 100)).toEqual(rest);
     expect(n1.storage.openExports).toBe(0);
   });
 
   test("[S8] one that is in place but has been overtaken is followed by another", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     acceptAll(n1, 103, ["n3"]);
     n1.propose([1, 2, 3]);
     acceptAll(n1, 106, ["n3"]);
@@ -111,13 +114,13 @@ describe("a leader whose log begins after 1/100", () => {
   });
 
   test("[S9] it ends with the leadership", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     n1.receive("n3->n1 appendEntriesRequest t3 prev 0/0 commit 0");
     expect(n1.storage.openExports).toBe(0);
   });
 
   test("[S9] [S2] it is given up, and none begun, while the follower is silent, after patienceMs", () => {
-    const n1 = shipmentring();
+    const n1 = shipping();
     for (let ms = 0; ms < 990; ms += 10) {
       n1.wait(10);
       acceptAll(n1, 103, ["n3"]);
@@ -132,6 +135,22 @@ describe("a leader whose log begins after 1/100", () => {
     expect(alive(n1)).toEqual([
       "send n1->n2 installSnapshotRequest t2 to 2/103 shipment 2 chunk 0",
     ]);
+  });
+
+  test("[S9] and when the follower answers everything but the chunk", () => {
+    const n1 = shipping();
+    const numbers = new Set<string>();
+    for (let ms = 0; ms < 2500; ms += 10) {
+      n1.wait(10);
+      acceptAll(n1, 103, ["n3"]);
+      for (const line of alive(n1)) numbers.add(line.replace(/ chunk.*/, ""));
+    }
+    expect([...numbers]).toEqual([
+      "send n1->n2 installSnapshotRequest t2 to 1/100 shipment 1",
+      "send n1->n2 installSnapshotRequest t2 to 2/103 shipment 2",
+      "send n1->n2 installSnapshotRequest t2 to 2/103 shipment 3",
+    ]);
+    expect(n1.storage.openExports).toBe(1);
   });
 
   describe("keeps for others", () => {
@@ -162,7 +181,7 @@ describe("a leader whose log begins after 1/100", () => {
     });
 
     test("[S1] all that comes after a snapshot on its way", () => {
-      const n1 = shipmentring();
+      const n1 = shipping();
       acceptAll(n1, 103, ["n3"]);
       n1.propose([1]);
       acceptAll(n1, 104, ["n3"]);

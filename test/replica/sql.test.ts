@@ -5,6 +5,8 @@ import { toBytes } from "../../src/protocol/codec.ts";
 import { maxBatchBytes, maxKeyBytes, maxValueBytes } from "../../src/protocol/limits.ts";
 import { type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
 import type { Persist } from "../../src/raft/io.ts";
+import { windowSize } from "../../src/kv/request-window.ts";
+import { unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import { DurableStorage } from "../../src/replica/storage.ts";
 import { nothing } from "../support/persist.ts";
 import { GroupUnderTest } from "./group-under-test.ts";
@@ -57,7 +59,17 @@ const segments = (sql: SqlStorage): unknown[] => [
 ];
 
 /** How many rows the work writes: what Cloudflare bills. */
-function rowsWritten(sql: SqlStorage, work: () => void): number {
+const rowsWritten = (sql: SqlStorage, work: () => void): number =>
+  cursorsOf(sql, work).reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
+
+/** How many rows the work looks at. */
+const rowsRead = (sql: SqlStorage, work: () => void): number =>
+  cursorsOf(sql, work).reduce((sum, cursor) => sum + cursor.rowsRead, 0);
+
+function cursorsOf(
+  sql: SqlStorage,
+  work: () => void,
+): readonly SqlStorageCursor<Record<string, SqlStorageValue>>[] {
   const exec = sql.exec.bind(sql);
   const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
   sql.exec = (query: string, ...bindings: unknown[]) => {
@@ -67,7 +79,7 @@ function rowsWritten(sql: SqlStorage, work: () => void): number {
   };
   work();
   sql.exec = exec;
-  return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
+  return cursors;
 }
 
 describe("The log's rows", () => {
@@ -167,9 +179,52 @@ describe("What is billed", () => {
       const put = (modRevision: number): number =>
         rowsWritten(sql, () => storage.table.put("a", { ...row, modRevision }));
       expect([put(2), put(3), put(4)]).toEqual([2, 1, 1]);
-      source.close();
-      expect(sql.exec("SELECT * FROM kv_before").toArray()).toEqual([]);
+      expect(
+        rowsWritten(sql, () => source.close()),
+        "may come before a message",
+      ).toBe(0);
       expect(put(5)).toBe(1);
+      storage.saveMachine({ ...counters, appliedIndex: 2 }, []);
+      expect(sql.exec("SELECT * FROM kv_before").toArray()).toEqual([]);
+    });
+  });
+
+  test("a chunk looks at so many rows, however many have been replaced since", async () => {
+    await onDisk((storage, sql) => {
+      const keys = Array.from({ length: 20_000 }, (_, i) => `key ${i}`);
+      for (const key of keys) storage.table.put(key, row);
+      const source = storage.openExport({ ...counters, appliedIndex: 1 });
+      for (const key of keys) storage.table.put(key, { ...row, modRevision: 2 });
+      const chunks: ReturnType<typeof source.read>[] = [];
+      do {
+        const read = rowsRead(sql, () => chunks.push(source.read(chunks.length)));
+        expect(read).toBeLessThan(10_000);
+      } while (!chunks.at(-1)!.isLast);
+      const rows = chunks.flatMap(({ data }) => unpackChunk(data).rows);
+      expect(rows).toHaveLength(keys.length);
+    });
+  });
+
+  test("turns left by a long snapshot are worked off, and not read meanwhile", async () => {
+    await onDisk((storage, sql) => {
+      const turn = (sequence: number): void =>
+        storage.saveMachine({ ...counters, appliedIndex: sequence, sequence }, [
+          {
+            requestId: `${sequence}`,
+            sequence,
+            result: { type: "put", created: true, revision: 1 },
+          },
+        ]);
+      const source = storage.openExport(counters);
+      const total = windowSize + 10_000;
+      for (let i = 1; i <= total; i++) turn(i);
+      source.close();
+      const records = [...storage.requestRecords()];
+      expect(records).toHaveLength(windowSize);
+      for (let i = total + 1; i <= total + 200; i++) turn(i);
+      expect(sql.exec("SELECT count(*) AS n FROM machine").one()["n"]).toBeLessThan(
+        windowSize + 300,
+      );
     });
   });
 

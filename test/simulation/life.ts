@@ -11,6 +11,7 @@ import { maxRounds } from "../../src/raft/read-index.ts";
 import { answerBatch } from "../../src/replica/client-api.ts";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
+import { isBareSignOfLife } from "../../src/replica/peers.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
 import { check } from "../invariants/check.ts";
 import { type Durable, type Life, beforeStep } from "../invariants/life.ts";
@@ -186,9 +187,10 @@ export class SimulatedLife implements Life {
     const { world, id } = this.#host;
     const underWay = this.#underWay.get(to) ?? 0;
     const unreachable = (): void => {
-      this.#host.whenRunning(() => this.#isAlive && this.driver.peerUnreachable(to));
+      this.#host.whenRunning(() => this.#isAlive && this.driver.peerUnreachable(to, messages));
     };
     if (underWay >= maxCalls) {
+      if (messages.every(isBareSignOfLife)) return;
       world.agenda.after(0, unreachable);
       return;
     }

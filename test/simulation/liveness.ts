@@ -108,8 +108,8 @@ function cut(world: World, { ids: faulty, kind, isReached }: Minority): void {
 async function alarmsAreSet(world: World): Promise<void> {
   // A clock that was set back shows only with an event that time has passed at all.
   for (const { life } of world.hosts.values()) life.poke(() => {});
-  // As long as an alarm may be overdue before it counts as lost.
-  await world.runFor(2500);
+  // An alarm that was lost before its time must be due, and then overdue for as long as it may be.
+  await world.runFor(world.timing.core.electionMaxMs + 2500);
   for (const host of world.hosts.values()) {
     host.life.poke(() => {});
     const isSet = host.hasAlarm || world.ids.length === 1;

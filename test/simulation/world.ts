@@ -77,7 +77,7 @@ export class World {
     this.ledger = new Ledger(this.seen, this.requestWindow);
     this.timing = drawTiming(this.random("timing"));
     this.logLimits = drawLogLimits(this.random("log"));
-    this.chunkBytes = [1, 50, 300, usualChunkBytes][this.random("chunks").between(0, 3)]!;
+    this.chunkBytes = [50, 100, 300, usualChunkBytes][this.random("chunks").between(0, 3)]!;
     this.virtual = new VirtualHost(this.agenda, this.random("edges"));
     this.links = new Links(this.agenda, this.random("links"), this.seen, weather);
     this.hosts = new Map(

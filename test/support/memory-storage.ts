@@ -176,7 +176,7 @@ export class MemoryStorage implements Storage {
   }
 
   openExport(state: MachineState): SnapshotExport {
-    return new ChunkedExport(state, viewOf(this.#content), this.#disk.chunkBytes);
+    return new ChunkedExport(state, viewOf(this.#content, state.sequence), this.#disk.chunkBytes);
   }
 
   *requestRecords(): Iterable<RequestRecord> {
@@ -343,31 +343,29 @@ const copyOfState = ({ rows, machine, turns }: State): State => ({
 const sizeOf = ({ data }: Entry): number => data.byteLength + 20;
 
 /** A view is a copy: states are small here. */
-function viewOf(content: Content): StateView {
+function viewOf(content: Content, sequence: number): StateView {
   const { rows, turns } = copyOfState(content);
-  const packed = turns.map(({ state, records }): Turn => {
-    return { state, records: toBytes(records.map(packRecord)) };
-  });
+  const packed = turns
+    .filter(({ state }) => state.sequence > sequence - windowSize)
+    .map(({ state, records }): Turn => {
+      return { state, records: toBytes(records.map(packRecord)) };
+    });
   const sorted = [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1));
   let isOpen = true;
-  const page = <T>(all: readonly T[], sizes: (item: T) => number, maxBytes: number) => {
+  const first = <T>(all: readonly T[], sizeIn: (item: T) => number, maxBytes: number): T[] => {
     if (!isOpen) throw new Error("the view is closed");
-    const items = all.slice(0, fitting(all.map(sizes), maxBytes));
-    return { items, isLast: items.length === all.length };
+    return all.slice(0, fitting(all.map(sizeIn), maxBytes));
   };
   return {
-    turns: (after, maxBytes) =>
-      page(
-        packed.filter(({ state }) => state.appliedIndex > after),
-        ({ records }) => records.byteLength,
-        maxBytes,
-      ),
-    rows: (after, maxBytes) =>
-      page(
-        sorted.filter(([key]) => key > after),
-        ([key, { value }]) => key.length + value.byteLength,
-        maxBytes,
-      ),
+    turns: (after, maxBytes) => {
+      const left = packed.filter(({ state }) => state.appliedIndex > after);
+      return first(left, ({ records }) => records.byteLength, maxBytes);
+    },
+    rows: (after, maxBytes) => {
+      const left = sorted.filter(([key]) => key > after);
+      const page = first(left, ([key, { value }]) => key.length + value.byteLength, maxBytes);
+      return { rows: page, end: page.length === left.length ? null : page.at(-1)![0] };
+    },
     close: () => (isOpen = false),
   };
 }

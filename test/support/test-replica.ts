@@ -166,8 +166,8 @@ export class TestReplica implements Life {
     return this.step({ type: "poke" });
   }
 
-  unreachable(node: NodeId): string[] {
-    return this.step({ type: "unreachable", node });
+  unreachable(node: NodeId, lostChunk = false): string[] {
+    return this.step({ type: "unreachable", node, lostChunk });
   }
 
   /**
