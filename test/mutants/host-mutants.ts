@@ -27,16 +27,15 @@ export const hostMutants: readonly Mutant[] = [
     name: "snapshot-without-requests",
     what: "a snapshot leaves out which requests have been carried out",
     file: "src/replica/chunked-export.ts",
-    find: "return { data: packChunk({ state, turns, rows: rows.items }), isLast: rows.isLast };",
-    replace:
-      "return { data: packChunk({ state, turns: [], rows: rows.items }), isLast: rows.isLast };",
+    find: "return { data: packChunk({ state, turns, rows }), isLast: end === null };",
+    replace: "return { data: packChunk({ state, turns: [], rows }), isLast: end === null };",
   },
   {
     name: "snapshot-cut-short",
     what: "a snapshot ends with its first chunk of rows",
     file: "src/replica/chunked-export.ts",
-    find: "rows: rows.items }), isLast: rows.isLast };",
-    replace: "rows: rows.items }), isLast: turns.length === 0 };",
+    find: "isLast: end === null };",
+    replace: "isLast: turns.length === 0 };",
   },
   {
     name: "durable-before-it-is",
