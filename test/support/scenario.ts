@@ -63,7 +63,10 @@ class Scenario {
     time: ([id]) => void this.#replica(id).time(),
     transfer: ([id, to = ""]) => void this.#replica(id).transfer(to),
     poke: ([id]) => void this.#replica(id).poke(),
-    unreachable: ([id, node = ""]) => void this.#replica(id).unreachable(node),
+    // unreachable n1 n2: something to n2 was lost; unreachable n1 n2 chunk: it had a chunk of a snapshot.
+    unreachable: ([id, node = "", what]) => {
+      this.#replica(id).unreachable(node, what === "chunk");
+    },
     read: ([id, ...ids]) => {
       for (const each of ids) this.#replica(id).read(number(each));
     },

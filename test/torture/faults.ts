@@ -1,5 +1,6 @@
 import type { Random } from "../../src/raft/random.ts";
-import type { TortureCluster } from "./cluster.ts";
+import { type TortureCluster, namespace } from "./cluster.ts";
+import { call } from "./http.ts";
 import type { Workerd } from "./workerd.ts";
 
 /** Something bad that is done to a cluster, and is over after some time. */
@@ -74,6 +75,25 @@ export const stopOne: Fault = {
     replica.stop();
     await pass(ms);
     replica.resume();
+  },
+};
+
+/** Nothing bad, but an election all the same. */
+const handOver: Fault = {
+  name: "handing over",
+  async strike({ cluster, random, log }) {
+    const replica = cluster.ids[random.between(0, cluster.ids.length - 1)]!;
+    const [edge] = [...cluster.edges.values()];
+    log(`replica ${replica} is to lead`);
+    const sent = {
+      method: "POST",
+      url: `${edge!.url}/v1/ns/${namespace}/cluster/leader?timeout=2s`,
+      headers: {},
+      body: JSON.stringify({ replica }),
+      timeoutMs: 3000,
+    };
+    // Whether it comes to that depends on what else is going on.
+    await call(sent).catch(() => {});
   },
 };
 
@@ -227,4 +247,5 @@ const faultsOfOne: readonly Fault[] = [
   stopOne,
   lossyWays,
   slowWays,
+  handOver,
 ];
