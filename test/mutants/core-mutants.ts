@@ -219,20 +219,6 @@ export const coreMutants: readonly Mutant[] = [
     replace: `    if (!isKnown && chunk === 0) return { type: "restart" };`,
   },
   {
-    name: "chunk-never-sent-again",
-    what: "the leader waits for ever for the answer to a chunk",
-    file: "src/raft/shipment.ts",
-    find: "    return this.#sentMs === null || nowMs - this.#sentMs >= afterMs;",
-    replace: "    return nowMs < afterMs;",
-  },
-  {
-    name: "snapshot-of-what-is-not-there",
-    what: "a leader takes for stored whatever chunk an answer speaks of",
-    file: "src/raft/leader.ts",
-    find: "if (shipment === null || !shipment.awaits(message)) return;",
-    replace: "if (shipment === null) return;",
-  },
-  {
     name: "overtaken-snapshot-awaited",
     what: "a leader goes on with a shipment whose end the follower has reached",
     file: "src/raft/leader.ts",

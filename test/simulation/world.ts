@@ -77,7 +77,7 @@ export class World {
     this.ledger = new Ledger(this.seen, this.requestWindow);
     this.timing = drawTiming(this.random("timing"));
     this.logLimits = drawLogLimits(this.random("log"));
-    this.chunkBytes = [50, 100, 300, usualChunkBytes][this.random("chunks").between(0, 3)]!;
+    this.chunkBytes = [50, 100, 100, 300, usualChunkBytes][this.random("chunks").between(0, 4)]!;
     this.virtual = new VirtualHost(this.agenda, this.random("edges"));
     this.links = new Links(this.agenda, this.random("links"), this.seen, weather);
     this.hosts = new Map(
@@ -350,9 +350,10 @@ export class World {
 /** Mostly logs that are cut again and again in the course of a run. */
 function drawLogLimits(random: Random): LogLimits {
   if (random.between(0, 3) === 0) return logLimits(8 * 1024 * 1024);
-  const maxBytes = random.between(50, random.between(0, 1) === 0 ? 500 : 5000);
-  const keepBytes = random.between(0, maxBytes);
-  return { maxBytes, keepBytes, mostBytes: maxBytes * [1, 20, 1_000_000][random.between(0, 2)]! };
+  const maxBytes = random.between(50, [300, 1000, 5000][random.between(0, 2)]!);
+  const keepBytes = random.between(0, maxBytes >> 1);
+  // Where nothing is kept for followers, whoever is a little slow needs a snapshot.
+  return { maxBytes, keepBytes, mostBytes: maxBytes * [1, 1, 1, 20, 1e6][random.between(0, 4)]! };
 }
 
 /** Limits that a few small entries reach. */
