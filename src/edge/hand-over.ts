@@ -25,7 +25,8 @@ export async function handOver(
   timeoutMs: number,
 ): Promise<ReplicaStatus> {
   const deadline = AbortSignal.timeout(timeoutMs);
-  const roll = await callRollOfGroup(group, Math.min(statusTimeoutMs, timeoutMs));
+  // Half the time at most, since somebody silent must not use up all of it.
+  const roll = await callRollOfGroup(group, Math.min(statusTimeoutMs, Math.ceil(timeoutMs / 2)));
   const leader = newestLeader(roll);
   const candidates = candidatesIn(roll, wanted, group.namespace);
   if (leader === null) {

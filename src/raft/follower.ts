@@ -18,7 +18,8 @@ export class Follower implements RoleHandler {
   readonly role = "follower";
   readonly #context: Context;
   #leader: NodeId | null;
-  /** When the leader was last heard; meaningless without one. */
+  /** When the leader was first heard, and last; meaningless without one. */
+  #sinceMs: number;
   #heardMs: number;
   /**
    * Drawn once a role, so that the deadline only ever moves later and an alarm set for it never has
@@ -30,6 +31,7 @@ export class Follower implements RoleHandler {
   constructor(context: Context, leader: NodeId | null) {
     this.#context = context;
     this.#leader = leader;
+    this.#sinceMs = context.nowMs;
     this.#heardMs = context.nowMs;
     this.#electionTimeoutMs = electionTimeout(context);
     this.#electionDeadlineMs = context.nowMs + this.#electionTimeoutMs;
@@ -53,6 +55,14 @@ export class Follower implements RoleHandler {
   }
 
   /**
+   * Whether that leader, should it have restarted, may lead again at once. One that does so all the time
+   * must leave the others a chance to stand.
+   */
+  get hasSteadyLeader(): boolean {
+    return this.#heardMs - this.#sinceMs >= this.#context.config.electionMinMs;
+  }
+
+  /**
    * Having given its vote away, a follower waits for that candidate before it stands itself (paper,
    * 5.2).
    */
@@ -65,6 +75,7 @@ export class Follower implements RoleHandler {
     if (message.type !== "appendEntriesRequest" && message.type !== "installSnapshotRequest")
       return;
     const { nowMs, term, config, effects } = this.#context;
+    if (this.#leader !== message.from) this.#sinceMs = nowMs;
     this.#leader = message.from;
     this.#heardMs = nowMs;
     this.restartElectionTimer();

@@ -80,7 +80,7 @@ export class Leader implements RoleHandler {
     const { nowMs } = this.#context;
     if (nowMs >= this.#quorumDeadlineMs && !this.#checkQuorum()) return;
     if (this.#successor !== null && nowMs >= this.#successor.deadlineMs) this.#successor = null;
-    if (nowMs >= this.#handOverMs) this.#maybeHandOver();
+    if (this.#successor === null && nowMs >= this.#handOverMs) this.#maybeHandOver();
     this.#heartbeat();
   }
 

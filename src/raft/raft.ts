@@ -238,7 +238,9 @@ export class Raft implements Context {
   /** A leader that asks itself has restarted, and one that has others ask wants to be replaced. */
   #hasGivenUp(request: PreVoteRequest | RequestVoteRequest): boolean {
     const isTransfer = request.type === "requestVoteRequest" && request.isTransfer;
-    return isTransfer || request.from === this.leader;
+    if (isTransfer) return true;
+    const isSteady = this.#role instanceof Follower && this.#role.hasSteadyLeader;
+    return request.from === this.leader && isSteady;
   }
 
   /**

@@ -157,6 +157,13 @@ describe("a leader of a high rank", () => {
     expect(pass(n1, 10, ["n2", "n3"])).toEqual(["send n1->n3 timeoutNowRequest t1"]);
   });
 
+  test("[T5] but not while it is handing over to another", () => {
+    const n1 = settledLeader({ ranks, patienceMs: 200, electionMinMs: 100 });
+    pass(n1, 190, ["n2", "n3"]);
+    n1.transfer("n2");
+    expect(pass(n1, 50, ["n2", "n3"])).toEqual([]);
+  });
+
   test("[T5] to the next if that one is not well", () => {
     const n1 = settledLeader({ ranks });
     n1.unreachable("n3");
