@@ -5,15 +5,8 @@ import { Progress } from "./progress.ts";
 import { committedIndex, majority, reachedByMajority } from "./quorum.ts";
 import { ReadIndex } from "./read-index.ts";
 import { Shipment } from "./shipment.ts";
+import { Succession } from "./succession.ts";
 import { type Entry, type LogIndex, type NodeId, minIndex, offset, zeroEntryId } from "./types.ts";
-
-interface Successor {
-  readonly node: NodeId;
-  /** When to give up. */
-  readonly deadlineMs: number;
-  /** Whether it has been told to stand. */
-  isTold: boolean;
-}
 
 /** Orders proposals into the log, replicates it, and decides what is committed. */
 export class Leader implements RoleHandler {
@@ -24,10 +17,7 @@ export class Leader implements RoleHandler {
   readonly reads = new ReadIndex();
   /** Snapshots sent so far. */
   #shipments = 0;
-  /** To whom the leadership is being handed. */
-  #successor: Successor | null = null;
-  /** When to look again whether another should rather lead. */
-  #handOverMs: number;
+  readonly #succession: Succession;
   /** When to check again that a quorum still answers. */
   #quorumDeadlineMs: number;
 
@@ -37,7 +27,7 @@ export class Leader implements RoleHandler {
     this.#context = context;
     this.#followers = new Map(others.map((node) => [node, new Progress(log.last.index, nowMs)]));
     this.#quorumDeadlineMs = nowMs + config.electionMinMs;
-    this.#handOverMs = nowMs + config.patienceMs;
+    this.#succession = new Succession(context, this.#followers);
   }
 
   /** Opens the term with a noop, which is also the first heartbeat (paper, 5.2 and 8). */
@@ -53,7 +43,7 @@ export class Leader implements RoleHandler {
 
   /** To whom the leadership is being handed. */
   get successor(): NodeId | null {
-    return this.#successor?.node ?? null;
+    return this.#succession.successor;
   }
 
   /** What is known of each follower, for status and text. */
@@ -79,8 +69,7 @@ export class Leader implements RoleHandler {
   time(): void {
     const { nowMs } = this.#context;
     if (nowMs >= this.#quorumDeadlineMs && !this.#checkQuorum()) return;
-    if (this.#successor !== null && nowMs >= this.#successor.deadlineMs) this.#successor = null;
-    if (this.#successor === null && nowMs >= this.#handOverMs) this.#maybeHandOver();
+    this.#succession.time();
     this.#heartbeat();
   }
 
@@ -91,7 +80,7 @@ export class Leader implements RoleHandler {
     for (const proposal of proposals) {
       // An empty queue takes any size, or a proposal above the cap could never get in.
       const fits = bytes === 0 || bytes + proposal.data.byteLength <= config.maxUncommittedBytes;
-      if (!fits || this.#successor !== null) {
+      if (!fits || this.successor !== null) {
         effects.fail({ id: proposal.id, reason: "dropped", leader: config.id });
         continue;
       }
@@ -114,47 +103,16 @@ export class Leader implements RoleHandler {
   unreachable(node: NodeId, lostChunk: boolean): void {
     const progress = this.#followers.get(node);
     if (progress?.state === "replicate") progress.becomeProbe();
-    // Perhaps that was what it was told; it hears it again when it is heard itself.
-    if (this.#successor?.node === node) this.#successor.isTold = false;
+    this.#succession.lost(node);
     // Sent again when the follower is heard: a chunk is large, and it may be down.
     if (lostChunk) progress?.shipment?.lost();
   }
 
   poke(): void {}
 
-  /**
-   * Hands the leadership to a follower: takes no proposals, lets it catch up, and tells it to stand
-   * (thesis, 3.10). Given up if that takes longer than an election.
-   */
+  /** Hands the leadership to a follower, and takes no proposals meanwhile. */
   transfer(to: NodeId): void {
-    // One of which it is not known what it has would not be there in time.
-    if (this.#followers.get(to)?.state !== "replicate") return;
-    const { nowMs, config } = this.#context;
-    this.#successor = { node: to, deadlineMs: nowMs + config.electionMinMs, isTold: false };
-    this.#maybeTell();
-  }
-
-  /** Lets somebody else lead who should rather, and is well. */
-  #maybeHandOver(): void {
-    const { config, nowMs, log } = this.#context;
-    this.#handOverMs = nowMs + config.patienceMs;
-    const rankOf = (node: NodeId): number => config.ranks.get(node) ?? Infinity;
-    const [best] = [...this.#followers]
-      .filter(([, { state, matchIndex }]) => state === "replicate" && matchIndex >= log.commitIndex)
-      .map(([node]) => node)
-      .sort((a, b) => rankOf(a) - rankOf(b));
-    if (best !== undefined && rankOf(best) < rankOf(config.id)) this.transfer(best);
-  }
-
-  /** Tells the successor to stand, as soon as it has the whole log, once. */
-  #maybeTell(): void {
-    const successor = this.#successor;
-    if (successor === null || successor.isTold) return;
-    const { config, effects, log, term } = this.#context;
-    const { node } = successor;
-    if (this.#followers.get(node)!.matchIndex < log.last.index) return;
-    successor.isTold = true;
-    effects.sendNow({ type: "timeoutNowRequest", from: config.id, to: node, term });
+    this.#succession.begin(to);
   }
 
   /**
@@ -230,7 +188,7 @@ export class Leader implements RoleHandler {
   /** A follower holds everything up to `matchIndex`. */
   #accepted(node: NodeId, progress: Progress, matchIndex: LogIndex): void {
     if (progress.accepted(matchIndex)) this.#maybeCommit();
-    this.#maybeTell();
+    this.#succession.maybeTell();
     const { shipment } = progress;
     if (shipment !== null) {
       // It has its snapshot, though perhaps that is not enough any more, or got on without one.
