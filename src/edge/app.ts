@@ -5,11 +5,14 @@ import { getCluster } from "./routes/cluster.ts";
 import { getLive, getReady } from "./routes/health.ts";
 import { deleteKey, getKey, putKey } from "./routes/keys.ts";
 import { postLeader } from "./routes/leader.ts";
+import { deleteMember, getMembers, postMember } from "./routes/members.ts";
 import { getWelcome } from "./routes/welcome.ts";
 
 const keyPaths = ["/v1/ns/:ns/keys/*", "/v1/ns/:ns/replicas/:replica/keys/*"];
 
 const leaderPath = "/v1/ns/:ns/cluster/leader";
+const membersPath = "/v1/ns/:ns/cluster/members";
+const memberPath = "/v1/ns/:ns/cluster/members/:id";
 
 const readOnlyPaths: Readonly<Record<string, Handler<EdgeEnv>>> = {
   "/": getWelcome,
@@ -36,6 +39,9 @@ export function createApp(): Hono<EdgeEnv> {
     app.get(path, handler).all(path, notAllowed("GET, HEAD"));
   }
   app.post(leaderPath, postLeader).all(leaderPath, notAllowed("POST"));
+  app.get(membersPath, getMembers).post(membersPath, postMember);
+  app.all(membersPath, notAllowed("GET, HEAD, POST"));
+  app.delete(memberPath, deleteMember).all(memberPath, notAllowed("DELETE"));
   app.notFound((c) => {
     const path = pathOf(c.req);
     const detail = `there is no ${path}; GET / shows what there is, docs/http-api.md tells all`;

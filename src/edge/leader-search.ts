@@ -39,6 +39,10 @@ export class LeaderSearch {
 
   /** `id` says this of itself. Returns whom to ask, if that shows from it. */
   says(id: string, status: StatusResult): string | null {
+    if (status.type === "left") {
+      this.#hasHeard = true;
+      return null;
+    }
     const isFounding = status.type === "uninitialised";
     // Only the founder can bring a group into being, and does so when it is asked for something.
     const { term, leader } = isFounding ? { term: 0, leader: this.#founder } : status;

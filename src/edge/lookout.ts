@@ -1,3 +1,4 @@
+import type { Member, StatusResult } from "../protocol/client.ts";
 import type { LeaderSearch } from "./leader-search.ts";
 import { backoffMs, pause } from "./pause.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
@@ -21,43 +22,57 @@ export class Lookout {
     this.#search = search;
   }
 
-  /** Pokes all members until one of them tells whom to ask. Null when that was not in time. */
+  /**
+   * Pokes all members until one of them tells whom to ask, those included that only others tell of. Null
+   * when that was not in time.
+   */
   async look(deadline: AbortSignal): Promise<string | null> {
     const isFound = new AbortController();
     const signal = AbortSignal.any([deadline, isFound.signal]);
     // The first look of a request costs no wait; one that led nowhere makes the next ones slower.
     const first = this.#looks++;
-    try {
-      return await Promise.any(this.#group.members.map(({ id }) => this.#watch(id, first, signal)));
-    } catch {
-      // All of them ended without, which they do only at the deadline.
-      return null;
-    } finally {
-      isFound.abort();
-    }
+    const watched = new Set<string>();
+    const leader = await new Promise<string | null>((resolve) => {
+      const watch = ({ id }: Member): void => {
+        if (watched.has(id)) return;
+        watched.add(id);
+        this.#watch(id, first, signal, watch).then(resolve, () => {});
+      };
+      if (deadline.aborted) return resolve(null);
+      deadline.addEventListener("abort", () => resolve(null));
+      for (const member of this.#group.members) watch(member);
+    });
+    isFound.abort();
+    return leader;
   }
 
   /**
    * Pokes one member until it tells whom to ask, however slow the others are.
    *
-   * @throws when `signal` ends it.
+   * @param meet is told of everybody it knows.
+   * @throws when `signal` ends it, and when it has left the group.
    */
-  async #watch(id: string, first: number, signal: AbortSignal): Promise<string> {
+  async #watch(
+    id: string,
+    first: number,
+    signal: AbortSignal,
+    meet: (member: Member) => void,
+  ): Promise<string> {
     for (let n = first; ; n++) {
       if (n > 0) await pause(backoffMs(n - 1, longestPauseMs), signal);
       signal.throwIfAborted();
-      const leader = await this.#poke(id, signal);
+      const status = await this.#poke(id, signal);
+      if (status === null) continue;
+      const leader = this.#search.says(id, status);
       if (leader !== null) return leader;
+      if (status.type !== "uninitialised") for (const member of status.members) meet(member);
+      if (status.type === "left") throw new Error(`replica ${id} has left`);
     }
   }
 
-  async #poke(id: string, signal: AbortSignal): Promise<string | null> {
+  /** What a member says; null when it cannot be reached, at least now. */
+  async #poke(id: string, signal: AbortSignal): Promise<StatusResult | null> {
     const timeout = AbortSignal.timeout(pokeTimeoutMs);
-    try {
-      return this.#search.says(id, await this.#group.poke(id, AbortSignal.any([signal, timeout])));
-    } catch {
-      // It cannot be reached, at least now.
-      return null;
-    }
+    return this.#group.poke(id, AbortSignal.any([signal, timeout])).catch(() => null);
   }
 }

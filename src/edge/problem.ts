@@ -4,7 +4,7 @@
  */
 
 interface Kind {
-  readonly status: 400 | 404 | 405 | 413 | 414 | 500 | 503 | 504;
+  readonly status: 400 | 404 | 405 | 409 | 413 | 414 | 500 | 503 | 504;
   readonly title: string;
   /** Whether the same request may succeed later, without change. */
   readonly retryable: boolean;
@@ -23,6 +23,7 @@ const kinds = {
   replica_not_found: { status: 404, title: "Replica not found", retryable: false },
   route_not_found: { status: 404, title: "No such path", retryable: false },
   method_not_allowed: { status: 405, title: "Method not allowed", retryable: false },
+  membership_conflict: { status: 409, title: "Members cannot change so", retryable: false },
   value_too_large: { status: 413, title: "Value too large", retryable: false },
   key_too_long: { status: 414, title: "Key too long", retryable: false },
   internal_error: { status: 500, title: "Internal error", retryable: true },

@@ -1,4 +1,6 @@
 import {
+  type ChangeRequest,
+  type ChangeResult,
   type ClientBatch,
   type ClientBatchResult,
   type ClientRequest,
@@ -8,6 +10,7 @@ import {
   type TransferResult,
   clientPath,
   clientProtocolVersion,
+  membersPath,
   pokePath,
   statusPath,
   transferPath,
@@ -76,6 +79,12 @@ export class ReplicaGroup {
   transfer(id: string, to: string, signal: AbortSignal): Promise<TransferResult> {
     const body: TransferRequest = { version: clientProtocolVersion, to };
     return this.#call(id, { path: transferPath, method: "POST", body: toBytes(body), signal });
+  }
+
+  /** Asks a leader to let others belong to the group. */
+  change(id: string, change: ChangeRequest["change"], signal: AbortSignal): Promise<ChangeResult> {
+    const body: ChangeRequest = { version: clientProtocolVersion, change };
+    return this.#call(id, { path: membersPath, method: "POST", body: toBytes(body), signal });
   }
 
   async #call<T>(id: string, call: ReplicaCall): Promise<T> {

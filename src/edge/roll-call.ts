@@ -11,19 +11,20 @@ export interface Present {
 /**
  * Asks every member of a group for its status, all at once.
  *
- * A group keeps the members it was founded with, and those may be others than the settings name
- * today. So they are taken from the first replica that knows them; the settings stand in when none
- * does.
+ * The members may be others than the settings name. So they are taken from whoever knows the newest
+ * configuration, which is searched for from one replica that was told of to the next; the settings
+ * stand in when nobody knows.
  */
 export async function callRoll(group: ReplicaGroup, timeoutMs: number): Promise<Present[]> {
-  const statuses = await statusesOf(group, group.members, timeoutMs);
-  const members = [...statuses.values()].flatMap(membersIn)[0] ?? group.members;
-  const strangers = members.filter(({ id }) => !statuses.has(id));
-  const more = await statusesOf(group, strangers, timeoutMs);
-  return members.map((member) => ({
-    member,
-    status: statuses.get(member.id) ?? more.get(member.id) ?? null,
-  }));
+  const signal = AbortSignal.timeout(timeoutMs);
+  const statuses = new Map<string, StatusResult | null>();
+  let strangers = group.members;
+  while (strangers.length > 0) {
+    for (const [id, status] of await statusesOf(group, strangers, signal)) statuses.set(id, status);
+    strangers = [...statuses.values()].flatMap(membersIn).filter(({ id }) => !statuses.has(id));
+  }
+  const members = newestMembers([...statuses.values()]) ?? group.members;
+  return members.map((member) => ({ member, status: statuses.get(member.id) ?? null }));
 }
 
 /** The same, for what makes sense only of a group that there is. Throws a Problem when there is none. */
@@ -49,9 +50,8 @@ export function newestLeader(roll: readonly Present[]): ReplicaStatus | null {
 async function statusesOf(
   group: ReplicaGroup,
   members: readonly Member[],
-  timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<Map<string, StatusResult | null>> {
-  const signal = AbortSignal.timeout(timeoutMs);
   const calls = members.map(async ({ id }) => {
     // Whatever befell the call, the replica could not be reached.
     const status = await group.status(id, signal).catch(() => null);
@@ -60,5 +60,12 @@ async function statusesOf(
   return new Map(await Promise.all(calls));
 }
 
-const membersIn = (status: StatusResult | null): (readonly Member[])[] =>
-  status?.type === "status" ? [status.members] : [];
+/** Everybody that somebody has told of, in the order of that. */
+const membersIn = (status: StatusResult | null): readonly Member[] =>
+  status === null || status.type === "uninitialised" ? [] : status.members;
+
+/** By the newest configuration that anybody knows; null when nobody in the group was heard. */
+function newestMembers(statuses: readonly (StatusResult | null)[]): readonly Member[] | null {
+  const known = statuses.flatMap((status) => (status?.type === "status" ? [status] : []));
+  return known.sort((a, b) => b.membersIndex - a.membersIndex)[0]?.members ?? null;
+}

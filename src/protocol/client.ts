@@ -1,4 +1,5 @@
 import type { Command, CommandResult } from "../kv/command.ts";
+import type { Change, ChangeRefusal } from "../raft/membership.ts";
 
 /**
  * What an edge asks of a replica, and what it is told. One call carries a batch; the results come
@@ -71,7 +72,10 @@ export const statusPath = "/status";
 
 export type StatusResult =
   /** This object has never been part of the group. */
-  { readonly type: "uninitialised" } | ({ readonly type: "status" } & ReplicaStatus);
+  | { readonly type: "uninitialised" }
+  /** This object once was part of the group; then these were, as far as it knows. */
+  | { readonly type: "left"; readonly id: string; readonly members: readonly Member[] }
+  | ({ readonly type: "status" } & ReplicaStatus);
 
 export interface ReplicaStatus {
   readonly id: string;
@@ -88,13 +92,23 @@ export interface ReplicaStatus {
   readonly logBytes: number;
   readonly revision: number;
   readonly stateHash: string;
-  /** The whole group as this replica knows it. */
-  readonly members: readonly Member[];
+  /** Who belongs to the group as this replica knows it, and the entry of the log that says so. */
+  readonly members: readonly MemberStatus[];
+  readonly membersIndex: number;
+  /** The id that the next new member gets. */
+  readonly nextId: string;
 }
 
 export interface Member {
   readonly id: string;
   readonly region: string;
+}
+
+export interface MemberStatus extends Member {
+  /** A learner gets a vote when it has caught up; who is leaving has one until the others have agreed. */
+  readonly role: "voter" | "learner" | "leaving";
+  /** Whose place a learner takes then; null when it comes in addition. */
+  readonly replaces: string | null;
 }
 
 /** `POST /poke`: check your deadlines now. Answers as `/status` does. */
@@ -116,6 +130,25 @@ export type TransferResult =
   | { readonly type: "notReady" }
   /** Nothing happens: this replica does not lead. */
   | { readonly type: "notLeader"; readonly leader: string | null };
+
+/** `POST /members`: let others belong to the group. */
+export const membersPath = "/members";
+
+export interface ChangeRequest {
+  readonly version: typeof clientProtocolVersion;
+  readonly change: Change;
+}
+
+export type ChangeResult =
+  /** It has begun for good, and goes on by itself. `id` is that of the new member, or of the one that goes. */
+  | { readonly type: "begun"; readonly id: string }
+  /** Nothing happens, now or later. */
+  | { readonly type: "refused"; readonly reason: ChangeRefusal }
+  /** Nothing happens now: another change is under way, or the leader has to hand over first. */
+  | { readonly type: "dropped" }
+  | { readonly type: "notLeader"; readonly leader: string | null }
+  /** It may have begun or not. */
+  | { readonly type: "unknown" };
 
 /**
  * The name of the Durable Object that is replica `id` of a namespace. Ids are never reused, so a

@@ -1,5 +1,6 @@
 import { type Context, type RoleHandler, electionTimeout, refuse } from "./context.ts";
 import type { Proposal, RequestId } from "./io.ts";
+import { votersOf } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import { voteOutcome } from "./quorum.ts";
 import { type NodeId, nextTerm } from "./types.ts";
@@ -30,8 +31,8 @@ export class Candidate implements RoleHandler {
 
   /** Sends the requests. Apart from the constructor, since winning at once replaces the role. */
   begin(): void {
-    const { config, others } = this.#context;
-    for (const to of others) this.#ask(to);
+    const { config, log } = this.#context;
+    for (const { id } of votersOf(log.configuration)) if (id !== config.id) this.#ask(id);
     // A pre-vote binds nobody, so the own one counts at once; a vote counts when it cannot be
     // forgotten.
     if (this.role === "preCandidate") this.#count(config.id, true);
@@ -39,6 +40,8 @@ export class Candidate implements RoleHandler {
 
   receive(message: Message): void {
     if (message.type !== this.#awaited) return;
+    if (message.type === "preVoteResponse" && message.hasLeft === true)
+      return this.#context.leaveGroup();
     // A pre-vote granted for an earlier attempt says nothing about this one.
     const stale =
       message.type === "preVoteResponse" &&
@@ -60,6 +63,10 @@ export class Candidate implements RoleHandler {
   }
 
   read(id: RequestId): void {
+    refuse(this.#context, [id], null);
+  }
+
+  change(id: RequestId): void {
     refuse(this.#context, [id], null);
   }
 
@@ -105,7 +112,7 @@ export class Candidate implements RoleHandler {
   #count(voter: NodeId, granted: boolean): void {
     if (this.#votes.has(voter)) return;
     this.#votes.set(voter, granted);
-    const outcome = voteOutcome(this.#context.config.voters, this.#votes);
+    const outcome = voteOutcome(this.#context.log.configuration, this.#votes);
     if (outcome === "lost") this.#context.becomeFollower(this.#context.term, null);
     if (outcome !== "won") return;
     if (this.role === "preCandidate") this.#context.becomeCandidate();

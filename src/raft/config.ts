@@ -7,8 +7,6 @@ import type { NodeId } from "./types.ts";
  */
 export interface RaftConfig {
   readonly id: NodeId;
-  /** All voting members, this one included. */
-  readonly voters: readonly NodeId[];
   /** Seeds the election timeouts; should differ between replicas and between starts. */
   readonly seed: number;
   /** A leader lets no follower go without a message for longer. */
@@ -26,10 +24,10 @@ export interface RaftConfig {
    */
   readonly patienceMs: number;
   /**
-   * Who should rather lead: the lower the rank, the rather. Voters without one come last. A leader hands
-   * over to a better one that is well, at most once in `patienceMs`.
+   * Where the leader should rather be: the lower a region's rank, the rather. Others come last. A leader
+   * hands over to a better one that is well, at most once in `patienceMs`.
    */
-  readonly ranks: ReadonlyMap<NodeId, number>;
+  readonly ranks: ReadonlyMap<string, number>;
   /** Entries in one AppendEntries; a single larger entry still goes, alone. */
   readonly maxMessageBytes: number;
   /** AppendEntries with entries under way to one follower, by number and by bytes. */
@@ -67,8 +65,6 @@ export function checkConfig(config: RaftConfig): void {
   const require = (ok: boolean, what: string): void => {
     if (!ok) throw new Error(`raft configuration: ${what}`);
   };
-  require(config.voters.includes(config.id), `voters must include ${config.id}`);
-  require(new Set(config.voters).size === config.voters.length, "voters must be distinct");
   require(config.heartbeatMs >= 1, "heartbeatMs must be at least 1");
   require(config.electionMinMs >=
     2 * config.heartbeatMs, "electionMinMs must be at least twice heartbeatMs");

@@ -1,12 +1,13 @@
 import type { RaftConfig } from "./config.ts";
 import type { Effects } from "./effects.ts";
-import type { Proposal, RequestId, SnapshotSource } from "./io.ts";
+import type { Proposal, RequestId, Snapshot, SnapshotSource } from "./io.ts";
 import type { Incoming } from "./incoming.ts";
 import type { RaftLog } from "./log.ts";
+import type { Change } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Random } from "./random.ts";
-import type { EntryId, LogIndex, NodeId, Role, Term } from "./types.ts";
+import type { LogIndex, NodeId, Role, Term } from "./types.ts";
 
 /** What the roles share and act on; class Raft is its only implementation. */
 export interface Context {
@@ -23,10 +24,12 @@ export interface Context {
   readonly nowMs: number;
   /** The last entry that the state machine has applied. */
   readonly appliedIndex: LogIndex;
-  /** All voters but this one. */
-  readonly others: readonly NodeId[];
+  /** Whether this replica may stand for election. */
+  readonly mayStand: boolean;
   /** The snapshot whose chunks have all come takes the place of state and log. */
-  install(snapshot: EntryId): void;
+  install(snapshot: Snapshot): void;
+  /** This replica has left the group for good. */
+  leaveGroup(): void;
   becomeFollower(term: Term, leader: NodeId | null): void;
   becomePreCandidate(): void;
   /** @param isTransfer whether the leader has asked for it. */
@@ -50,6 +53,8 @@ export interface RoleHandler {
   time(): void;
   propose(proposals: readonly Proposal[]): void;
   read(id: RequestId): void;
+  /** Somebody wants others to belong to the group. */
+  change(id: RequestId, change: Change): void;
   /** The log's durable end has moved, or the batch with the own vote is durable. */
   persisted(batch: number): void;
   unreachable(node: NodeId, lostChunk: boolean): void;

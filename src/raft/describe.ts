@@ -1,6 +1,7 @@
 import { unreachable } from "./assert.ts";
 import type { Failure, Input, Output, Persist } from "./io.ts";
 import { Leader } from "./leader.ts";
+import { type Change, type Configuration, type Member, isJoint } from "./membership.ts";
 import type { AppendResult, Message, SnapshotResult } from "./messages.ts";
 import type { Raft } from "./raft.ts";
 import type { Entry, EntryId } from "./types.ts";
@@ -21,6 +22,20 @@ export function describeEntries(entries: readonly Entry[]): string {
   return first === last ? describeId(first) : `${describeId(first)}..${describeId(last)}`;
 }
 
+/** `1 2 3`, `1 2 4 (1 2 3)` while voters change, `1 2 3 +4` with a learner, `+4/3` where it replaces. */
+export function describeConfiguration(configuration: Configuration): string {
+  const ids = (members: readonly Member[]): string => members.map(({ id }) => id).join(" ");
+  const { voters, outgoing, learners } = configuration;
+  return [
+    ids(voters),
+    ...(isJoint(configuration) ? [`(${ids(outgoing)})`] : []),
+    ...learners.map(({ id, replaces }) => `+${id}${replaces === null ? "" : `/${replaces}`}`),
+  ].join(" ");
+}
+
+const describeChange = (change: Change): string =>
+  change.type === "remove" ? `remove ${change.id}` : `add ${change.replaces ?? ""}`.trimEnd();
+
 export function describeMessage(message: Message): string {
   const head = `${message.from}->${message.to} ${message.type} t${message.term}`;
   switch (message.type) {
@@ -33,6 +48,8 @@ export function describeMessage(message: Message): string {
     case "timeoutNowRequest":
       return head;
     case "preVoteResponse":
+      if (message.hasLeft === true) return `${head} refused, has left`;
+      return `${head} ${message.granted ? "granted" : "refused"}`;
     case "requestVoteResponse":
       return `${head} ${message.granted ? "granted" : "refused"}`;
     case "appendEntriesRequest": {
@@ -82,6 +99,9 @@ export function describePersist(persist: Persist): string {
     compactTo === null ? "" : `compact to ${describeId(compactTo)}`,
     truncateFrom === null ? "" : `cut ${truncateFrom}`,
     entries.length === 0 ? "" : `append ${describeEntries(entries)}`,
+    ...entries.map((entry) =>
+      entry.type === "configuration" ? `members ${describeConfiguration(entry.configuration)}` : "",
+    ),
   ];
   return `persist #${batch} ${parts.filter((part) => part !== "").join(", ")}`;
 }
@@ -97,6 +117,8 @@ export function describeInput(input: Input): string {
       return `propose ${input.proposals.map(({ id }) => `#${id}`).join(" ")}`;
     case "read":
       return `read #${input.id}`;
+    case "change":
+      return `change #${input.id} ${describeChange(input.change)}`;
     case "persisted":
       return `persisted #${input.batch}`;
     case "applied":

@@ -1,4 +1,4 @@
-import type { Failure, Output, Persist, RequestId } from "./io.ts";
+import type { Failure, Output, Persist, RequestId, Snapshot } from "./io.ts";
 import type { LogChange } from "./log.ts";
 import type { Message } from "./messages.ts";
 import type { Entry, EntryId, HardState, LogIndex } from "./types.ts";
@@ -14,7 +14,7 @@ export class Effects {
   #sendAfterPersist: Message[] = [];
   #hardState: HardState | null = null;
   #chunk: Persist["chunk"] = null;
-  #install: EntryId | null = null;
+  #install: Snapshot | null = null;
   #compactTo: EntryId | null = null;
   #truncateFrom: LogIndex | null = null;
   #entries: Entry[] = [];
@@ -52,7 +52,7 @@ export class Effects {
     this.#chunk = { place, data };
   }
 
-  install(snapshot: EntryId): void {
+  install(snapshot: Snapshot): void {
     this.#install = snapshot;
   }
 

@@ -41,8 +41,9 @@ export class Follower implements RoleHandler {
     return this.#leader;
   }
 
-  get wakeAtMs(): number {
-    return this.#electionDeadlineMs;
+  /** Who has no vote waits for nobody's silence. */
+  get wakeAtMs(): number | null {
+    return this.#context.mayStand ? this.#electionDeadlineMs : null;
   }
 
   /**
@@ -71,7 +72,10 @@ export class Follower implements RoleHandler {
   }
 
   receive(message: Message): void {
-    if (message.type === "timeoutNowRequest") return this.#context.becomeCandidate(true);
+    if (message.type === "timeoutNowRequest") {
+      if (this.#context.mayStand) this.#context.becomeCandidate(true);
+      return;
+    }
     if (message.type !== "appendEntriesRequest" && message.type !== "installSnapshotRequest")
       return;
     const { nowMs, term, config, effects } = this.#context;
@@ -85,7 +89,8 @@ export class Follower implements RoleHandler {
   }
 
   time(): void {
-    if (this.#context.nowMs >= this.#electionDeadlineMs) this.#context.becomePreCandidate();
+    const isDue = this.#context.nowMs >= this.#electionDeadlineMs;
+    if (isDue && this.#context.mayStand) this.#context.becomePreCandidate();
   }
 
   propose(proposals: readonly Proposal[]): void {
@@ -97,6 +102,10 @@ export class Follower implements RoleHandler {
   }
 
   read(id: RequestId): void {
+    refuse(this.#context, [id], this.#leader);
+  }
+
+  change(id: RequestId): void {
     refuse(this.#context, [id], this.#leader);
   }
 
@@ -152,7 +161,7 @@ export class Follower implements RoleHandler {
   /** Null when the chunk can't be taken yet. The leader will send it again. */
   #takeChunk(request: InstallSnapshotRequest): SnapshotResult | null {
     const { log, incoming, effects, appliedIndex } = this.#context;
-    const { snapshot, chunk, data, isLast } = request;
+    const { snapshot, configuration, chunk, data, isLast } = request;
     // A snapshot holds nothing but what is committed, so whoever has its last entry has all of it.
     if (snapshot.index > log.commitIndex && log.holds(snapshot)) log.commitTo(snapshot.index);
     if (snapshot.index <= log.commitIndex) {
@@ -164,7 +173,7 @@ export class Follower implements RoleHandler {
     if (taken !== "new") return taken;
     effects.persistChunk(chunk, data);
     if (!isLast) return { type: "stored" };
-    this.#context.install(snapshot);
+    this.#context.install({ ...snapshot, configuration });
     return { type: "accepted", matchIndex: snapshot.index };
   }
 }

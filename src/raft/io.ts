@@ -1,3 +1,4 @@
+import type { Change, Configuration } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import type { Entry, EntryId, HardState, LogIndex, NodeId } from "./types.ts";
 
@@ -32,6 +33,11 @@ export type Input = { readonly nowMs: number } & (
   | { readonly type: "compact"; readonly index: LogIndex; readonly forced: LogIndex }
   /** A message to `node` was not delivered, or its answer was lost; one with a chunk of a snapshot, or not. */
   | { readonly type: "unreachable"; readonly node: NodeId; readonly lostChunk: boolean }
+  /**
+   * Let others belong to the group. Ends exactly once, in `done` or `failed`: as soon as the change has
+   * begun for good, which a new leader then ends if this one can't.
+   */
+  | { readonly type: "change"; readonly id: RequestId; readonly change: Change }
   /** Hand the leadership to another voter. Shows in who leads, soon or not at all. */
   | { readonly type: "transfer"; readonly to: NodeId }
   /** Somebody waits for a leader, and cannot find one. */
@@ -100,12 +106,17 @@ export interface Persist {
    * Put the snapshot whose chunks are laid aside in the place of all state and of the whole log, which
    * then begins after this entry.
    */
-  readonly install: EntryId | null;
+  readonly install: Snapshot | null;
   /** Let the log begin after this entry, which is applied. */
   readonly compactTo: EntryId | null;
   /** Remove entries from this index on before appending; null when nothing is removed. */
   readonly truncateFrom: LogIndex | null;
   readonly entries: readonly Entry[];
+}
+
+/** What a snapshot stands for: all up to this entry, and who belonged to the group then. */
+export interface Snapshot extends EntryId {
+  readonly configuration: Configuration;
 }
 
 export interface Failure {

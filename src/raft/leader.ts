@@ -1,33 +1,47 @@
 import type { Context, RoleHandler } from "./context.ts";
 import type { Proposal, RequestId } from "./io.ts";
+import { type Change, type Configuration, isVoter } from "./membership.ts";
 import type { AppendEntriesResponse, InstallSnapshotResponse, Message } from "./messages.ts";
-import { Progress } from "./progress.ts";
-import { committedIndex, majority, reachedByMajority } from "./quorum.ts";
+import type { Progress } from "./progress.ts";
+import { Reconfiguration } from "./reconfiguration.ts";
+import { committedIndex, isQuorum, reachedByQuorum } from "./quorum.ts";
 import { ReadIndex } from "./read-index.ts";
 import { Shipment } from "./shipment.ts";
 import { Succession } from "./succession.ts";
-import { type Entry, type LogIndex, type NodeId, minIndex, offset, zeroEntryId } from "./types.ts";
+import {
+  type Content,
+  type Entry,
+  type LogIndex,
+  type NodeId,
+  asIndex,
+  minIndex,
+  offset,
+  zeroEntryId,
+} from "./types.ts";
 
 /** Orders proposals into the log, replicates it, and decides what is committed. */
 export class Leader implements RoleHandler {
   readonly role = "leader";
   readonly leader: NodeId;
   readonly #context: Context;
-  readonly #followers: ReadonlyMap<NodeId, Progress>;
+  readonly #followers = new Map<NodeId, Progress>();
   readonly reads = new ReadIndex();
+  #isOver = false;
   /** Snapshots sent so far. */
   #shipments = 0;
   readonly #succession: Succession;
+  readonly #reconfiguration: Reconfiguration;
   /** When to check again that a quorum still answers. */
   #quorumDeadlineMs: number;
 
   constructor(context: Context) {
-    const { config, log, nowMs, others } = context;
+    const { config, nowMs } = context;
     this.leader = config.id;
     this.#context = context;
-    this.#followers = new Map(others.map((node) => [node, new Progress(log.last.index, nowMs)]));
     this.#quorumDeadlineMs = nowMs + config.electionMinMs;
     this.#succession = new Succession(context, this.#followers);
+    this.#reconfiguration = new Reconfiguration(context, this.#followers);
+    this.#reconfiguration.followMembers();
   }
 
   /** Opens the term with a noop, which is also the first heartbeat (paper, 5.2 and 8). */
@@ -91,6 +105,19 @@ export class Leader implements RoleHandler {
     if (accepted.length > 0) this.#append(accepted.map(({ data }) => ({ type: "command", data })));
   }
 
+  /** Begins a change of who belongs to the group; it goes on by itself: see Reconfiguration. */
+  change(id: RequestId, change: Change): void {
+    const { config, effects, log, proposals } = this.#context;
+    const configuration = this.successor === null ? this.#reconfiguration.begin(change) : null;
+    if (configuration === null) {
+      // Whom it would remove goes first, and the next leader does it.
+      if (change.type === "remove" && change.id === config.id) this.#succession.stepAside();
+      return effects.fail({ id, reason: "dropped", leader: config.id });
+    }
+    proposals.add(id, offset(log.last.index, 1), 0);
+    this.#configure(configuration);
+  }
+
   read(id: RequestId): void {
     this.reads.add(id);
     this.#maybeBeginRound();
@@ -132,6 +159,7 @@ export class Leader implements RoleHandler {
   }
 
   leave(): void {
+    this.#isOver = true;
     const { effects, proposals, log } = this.#context;
     for (const progress of this.#followers.values()) progress.end();
     for (const id of this.reads.takeAll()) {
@@ -143,7 +171,7 @@ export class Leader implements RoleHandler {
     }
   }
 
-  #append(contents: readonly Pick<Entry, "type" | "data">[]): void {
+  #append(contents: readonly Content[]): void {
     const { log, term, effects } = this.#context;
     const entries = contents.map((content, i) => ({
       ...content,
@@ -151,7 +179,20 @@ export class Leader implements RoleHandler {
       index: offset(log.last.index, 1 + i),
     }));
     effects.persistLog(log.append(entries));
+    this.#reconfiguration.followMembers();
     for (const node of this.#followers.keys()) this.#replicate(node);
+  }
+
+  #configure(configuration: Configuration): void {
+    this.#append([{ type: "configuration", configuration, data: new Uint8Array(0) }]);
+  }
+
+  /** Goes on with a change that is under way. */
+  #maybeReconfigure(): void {
+    const next = this.#reconfiguration.next();
+    if (next === null) return;
+    if (next.type === "configure") this.#configure(next.configuration);
+    else this.#succession.stepAside();
   }
 
   #takeResult({ from, result }: AppendEntriesResponse, progress: Progress): void {
@@ -188,7 +229,10 @@ export class Leader implements RoleHandler {
   /** A follower holds everything up to `matchIndex`. */
   #accepted(node: NodeId, progress: Progress, matchIndex: LogIndex): void {
     if (progress.accepted(matchIndex)) this.#maybeCommit();
+    // A change of members may just have ended, and with it what this leader is, or the follower.
+    if (this.#isOver || !this.#followers.has(node)) return;
     this.#succession.maybeTell();
+    this.#maybeReconfigure();
     const { shipment } = progress;
     if (shipment !== null) {
       // It has its snapshot, though perhaps that is not enough any more, or got on without one.
@@ -219,7 +263,9 @@ export class Leader implements RoleHandler {
   #maybeShip(node: NodeId, progress: Progress): void {
     if (!progress.active || progress.shipment !== null) return;
     const source = this.#context.snapshots.open();
-    const snapshot = this.#context.log.idAt(source.index);
+    const { log } = this.#context;
+    const configuration = log.configurationAt(source.index);
+    const snapshot = { ...log.idAt(source.index), configuration };
     const shipment = new Shipment(++this.#shipments, snapshot, source, this.#context.nowMs);
     progress.becomeSnapshot(shipment);
     this.#sendChunk(node, shipment);
@@ -227,12 +273,14 @@ export class Leader implements RoleHandler {
 
   #sendChunk(to: NodeId, shipment: Shipment): void {
     const { config, term, effects, nowMs } = this.#context;
+    const { configuration, ...snapshot } = shipment.snapshot;
     effects.sendNow({
       type: "installSnapshotRequest",
       from: config.id,
       to,
       term,
-      snapshot: shipment.snapshot,
+      snapshot,
+      configuration,
       shipment: shipment.number,
       ...shipment.send(nowMs),
     });
@@ -299,9 +347,10 @@ export class Leader implements RoleHandler {
    * Steps down, and says false, when no quorum has been heard since the last check (thesis, 6.2).
    */
   #checkQuorum(): boolean {
-    const { config, nowMs, term } = this.#context;
-    const active = [...this.#followers.values()].filter((progress) => progress.active).length;
-    if (active + 1 < majority(config.voters.length)) {
+    const { config, log, nowMs, term } = this.#context;
+    const isHeard = (voter: NodeId): boolean =>
+      voter === config.id || this.#followers.get(voter)?.active === true;
+    if (!isQuorum(log.configuration, isHeard)) {
       this.#context.becomeFollower(term, null);
       return false;
     }
@@ -319,15 +368,36 @@ export class Leader implements RoleHandler {
    * Commits what a majority holds durably, but counts only entries of the own term (paper, 5.4.2).
    */
   #maybeCommit(): void {
-    const { config, log, term } = this.#context;
-    const index = committedIndex(config.voters, (voter) => this.#matchIndex(voter));
+    const { log, term } = this.#context;
+    const index = committedIndex(log.configuration, (voter) => this.#matchIndex(voter));
     if (index <= log.commitIndex || log.termAt(index) !== term) return;
+    const isNews = log.configurationIndex > log.commitIndex && log.configurationIndex <= index;
     log.commitTo(index);
     this.#maybeBeginRound();
+    if (isNews) this.#configured();
+  }
+
+  /** The newest configuration is committed. */
+  #configured(): void {
+    const { config, log, term } = this.#context;
+    // Those who leave are told so, if they are there to hear it.
+    for (const node of this.#reconfiguration.leaving()) {
+      const progress = this.#followers.get(node)!;
+      if (progress.state === "replicate") this.#sendEmpty(node, progress);
+    }
+    this.#reconfiguration.followMembers();
+    for (const node of this.#followers.keys()) this.#probe(node);
+    if (!isVoter(log.configuration, config.id)) {
+      this.#succession.begin();
+      return this.#context.becomeFollower(term, null);
+    }
+    this.#maybeReconfigure();
   }
 
   #matchIndex(voter: NodeId): LogIndex {
-    return this.#followers.get(voter)?.matchIndex ?? this.#context.log.durableIndex;
+    const { config, log } = this.#context;
+    if (voter === config.id) return log.durableIndex;
+    return this.#followers.get(voter)?.matchIndex ?? asIndex(0);
   }
 
   /**
@@ -353,11 +423,12 @@ export class Leader implements RoleHandler {
   }
 
   #releaseReads(): void {
-    const { config, effects } = this.#context;
-    const confirmed = reachedByMajority(
-      config.voters,
-      (voter) => this.#followers.get(voter)?.confirmedRound ?? this.reads.newestRound,
-    );
+    const { config, log, effects } = this.#context;
+    const confirmedBy = (voter: NodeId): number =>
+      voter === config.id
+        ? this.reads.newestRound
+        : (this.#followers.get(voter)?.confirmedRound ?? 0);
+    const confirmed = reachedByQuorum(log.configuration, confirmedBy);
     for (const { id, index } of this.reads.confirm(confirmed)) effects.readAt(id, index);
     // A free place lets the reads that waited for one begin.
     if (confirmed > 0) this.#maybeBeginRound();

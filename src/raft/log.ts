@@ -1,5 +1,7 @@
 import { assert } from "./assert.ts";
+import type { Configuration } from "./membership.ts";
 import {
+  type ConfigurationAt,
   type Entry,
   type EntryId,
   type LogIndex,
@@ -22,6 +24,8 @@ export interface LogReader {
   readonly base: EntryId;
   /** The last entry; `base` when there is none. */
   readonly last: EntryId;
+  /** The configuration that holds at `base`, and those in the log, in order. */
+  readonly configurations: readonly ConfigurationAt[];
   /** The term of an entry from `base` to `last`. */
   termAt(index: LogIndex): Term;
   /**
@@ -50,6 +54,8 @@ export class RaftLog {
   readonly #tail: Entry[] = [];
   #tailBytes = 0;
   #last: EntryId;
+  /** The configuration that holds at `base`, and those in the log, in order. */
+  #configurations: readonly ConfigurationAt[];
   #commitIndex: LogIndex;
   /** The last entry known to be durable here. */
   #durableIndex: LogIndex;
@@ -62,6 +68,8 @@ export class RaftLog {
     this.#cacheBytes = cacheBytes;
     this.#base = reader.base;
     this.#last = reader.last;
+    this.#configurations = reader.configurations;
+    assert(this.#configurations.length > 0, "a log has a configuration from its beginning");
     this.#durableIndex = reader.last.index;
     this.#commitIndex = commitIndex;
     assert(
@@ -88,6 +96,22 @@ export class RaftLog {
 
   get durableIndex(): LogIndex {
     return this.#durableIndex;
+  }
+
+  /** Who belongs to the group by the newest word on it, be that committed or not. */
+  get configuration(): Configuration {
+    return this.#configurations.at(-1)!.configuration;
+  }
+
+  /** The entry that said so. */
+  get configurationIndex(): LogIndex {
+    return this.#configurations.at(-1)!.index;
+  }
+
+  /** Who belonged to the group as of `index`, which must be one the log still knows. */
+  configurationAt(index: LogIndex): Configuration {
+    assert(index >= this.#base.index, `the log does not know index ${index}`);
+    return this.#configurations.findLast((at) => at.index <= index)!.configuration;
   }
 
   /** The term at `index`, or null when the log does not reach there or has forgotten it. */
@@ -160,6 +184,9 @@ export class RaftLog {
       this.#tail.push(entry);
       this.#tailBytes += entry.data.byteLength;
       this.#last = { term: entry.term, index: entry.index };
+      if (entry.type !== "configuration") continue;
+      const { index, configuration } = entry;
+      this.#configurations = [...this.#configurations, { index, configuration }];
     }
     return { truncateFrom: null, entries };
   }
@@ -214,6 +241,8 @@ export class RaftLog {
       `${index} is not within what may go, ${this.base.index}..${this.#commitIndex}`,
     );
     this.#base = this.idAt(index);
+    const holding = this.#configurations.findLastIndex((at) => at.index <= index);
+    this.#configurations = this.#configurations.slice(holding);
     this.#dropTail(Math.max(0, index - this.#tailStart() + 1));
     return this.#base;
   }
@@ -222,13 +251,15 @@ export class RaftLog {
    * Replaces the whole log by a snapshot that stands for all up to `id`. Nothing of it can be of use
    * after that: what this replica has beyond was never compared with the snapshot's end.
    */
-  reset(id: EntryId): void {
-    assert(id.index > this.#commitIndex, `a snapshot at ${id.index} is behind the commit index`);
+  reset({ term, index, configuration }: EntryId & { readonly configuration: Configuration }): void {
+    assert(index > this.#commitIndex, `a snapshot at ${index} is behind the commit index`);
+    const id = { term, index };
+    this.#configurations = [{ index, configuration }];
     this.#dropTail(this.#tail.length);
     this.#base = id;
     this.#last = id;
-    this.#commitIndex = id.index;
-    this.#durableIndex = minIndex(this.#durableIndex, id.index);
+    this.#commitIndex = index;
+    this.#durableIndex = minIndex(this.#durableIndex, index);
   }
 
   #truncate(from: LogIndex): void {
@@ -241,6 +272,7 @@ export class RaftLog {
     this.#durableIndex = minIndex(this.#durableIndex, offset(from, -1));
     const term = this.#termBefore(from);
     this.#last = { term, index: offset(from, -1) };
+    this.#configurations = this.#configurations.filter(({ index }) => index < from);
   }
 
   /**

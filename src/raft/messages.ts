@@ -1,3 +1,4 @@
+import type { Configuration } from "./membership.ts";
 import type { Entry, EntryId, LogIndex, NodeId, Term } from "./types.ts";
 
 /** What replicas of one group say to each other: one union on `type`. */
@@ -35,6 +36,8 @@ export interface PreVoteResponse extends Header {
   /** When granted, the term that was asked for; when not, the answering replica's own. */
   readonly term: Term;
   readonly granted: boolean;
+  /** The receiver has left the group, and need not ask anybody again. */
+  readonly hasLeft?: true;
 }
 
 export interface RequestVoteRequest extends Header {
@@ -92,6 +95,8 @@ export interface InstallSnapshotRequest extends Header {
   readonly type: "installSnapshotRequest";
   /** The last entry that the whole snapshot stands for. */
   readonly snapshot: EntryId;
+  /** Who belongs to the group as of that entry. */
+  readonly configuration: Configuration;
   /** Which attempt of this leader it belongs to. They rise, and none is used twice in a term. */
   readonly shipment: number;
   /** Its place among the chunks of the shipment, from 0. */

@@ -5,14 +5,14 @@ import type { Context, RoleHandler } from "./context.ts";
 import { Effects } from "./effects.ts";
 import { Follower } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
-import type { Input, Output, SnapshotSource } from "./io.ts";
+import type { Input, Output, Snapshot, SnapshotSource } from "./io.ts";
 import { Leader } from "./leader.ts";
 import { type LogReader, RaftLog } from "./log.ts";
+import { hasLeft, isVoter } from "./membership.ts";
 import type { Message, PreVoteRequest, RequestVoteRequest } from "./messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Random } from "./random.ts";
 import {
-  type EntryId,
   type HardState,
   type LogIndex,
   type NodeId,
@@ -49,13 +49,14 @@ export class Raft implements Context {
   readonly random: Random;
   readonly effects = new Effects();
   readonly proposals = new Proposals();
-  readonly others: readonly NodeId[];
   readonly snapshots: SnapshotSource;
   readonly incoming = new Incoming();
   #term: Term;
   #vote: NodeId | null;
   #role: RoleHandler;
   #nowMs: number;
+  /** Whether somebody who knows has told it that it has left the group. */
+  #isToldToLeave = false;
   /** The last entry the host says is applied, and the last one handed to it. */
   #appliedIndex: LogIndex;
   #applyingIndex: LogIndex;
@@ -67,7 +68,6 @@ export class Raft implements Context {
     checkConfig(config);
     this.config = config;
     this.random = new Random(config.seed);
-    this.others = config.voters.filter((voter) => voter !== config.id);
     this.log = new RaftLog(persisted.log, persisted.appliedIndex, config.logCacheBytes);
     this.snapshots = persisted.snapshots;
     this.#term = persisted.hardState.term;
@@ -107,6 +107,23 @@ export class Raft implements Context {
     return this.#appliedIndex;
   }
 
+  /**
+   * Whether this replica may stand for election: as a voter, or as one that the newest configuration leaves
+   * out before it is committed. Until then it may be the only one whose log is complete enough (thesis,
+   * 4.2.2).
+   */
+  get mayStand(): boolean {
+    const { configuration, commitIndex } = this.log;
+    const { id } = this.config;
+    const isOne = isVoter(configuration, id) || isVoter(this.log.configurationAt(commitIndex), id);
+    return isOne && !this.hasLeft;
+  }
+
+  /** Whether this replica once belonged to the group and never will again. */
+  get hasLeft(): boolean {
+    return this.#isToldToLeave || this.#knowsToHaveLeft(this.config.id);
+  }
+
   /** The role's own state, for text and tests. */
   get roleHandler(): RoleHandler {
     return this.#role;
@@ -116,7 +133,7 @@ export class Raft implements Context {
    * When the core next wants an input of any kind, at the latest; null when nothing is due ever.
    */
   get wakeAtMs(): number | null {
-    return this.#role.wakeAtMs;
+    return this.hasLeft ? null : this.#role.wakeAtMs;
   }
 
   /** Takes one input. What is due by its time is done as well, whatever kind of input it is. */
@@ -139,7 +156,12 @@ export class Raft implements Context {
     return output;
   }
 
-  install(snapshot: EntryId): void {
+  leaveGroup(): void {
+    this.#isToldToLeave = true;
+    this.becomeFollower(this.#term, null);
+  }
+
+  install(snapshot: Snapshot): void {
     assert(this.proposals.size === 0, "a follower that takes a snapshot has proposals open");
     this.effects.install(snapshot);
     this.log.reset(snapshot);
@@ -189,7 +211,7 @@ export class Raft implements Context {
       case "read":
         return this.#role.read(input.id);
       case "campaign":
-        if (this.role !== "leader") this.becomePreCandidate();
+        if (this.role !== "leader" && this.mayStand) this.becomePreCandidate();
         return;
       case "persisted":
         return this.#persisted(input.batch);
@@ -203,6 +225,8 @@ export class Raft implements Context {
         return this.#role.unreachable(input.node, input.lostChunk);
       case "poke":
         return this.#role.poke();
+      case "change":
+        return this.#role.change(input.id, input.change);
       case "transfer":
         return this.#role.transfer(input.to);
       default:
@@ -215,9 +239,10 @@ export class Raft implements Context {
    * role's.
    */
   #receive(message: Message): void {
-    if (message.to !== this.config.id || !this.others.includes(message.from)) return;
+    if (message.to !== this.config.id || message.from === this.config.id) return;
     if (message.term < this.#term) return this.#answerStale(message);
     const isVote = message.type === "requestVoteRequest" || message.type === "preVoteRequest";
+    if (isVote && this.#knowsToHaveLeft(message.from)) return this.#answerLeft(message);
     if (message.term > this.#term) {
       if (isVote && this.#hasFreshLeader() && !this.#hasGivenUp(message)) return;
       if (bindsTerm(message)) this.becomeFollower(message.term, null);
@@ -233,6 +258,19 @@ export class Raft implements Context {
       this.becomeFollower(this.#term, message.from);
     }
     this.#role.receive(message);
+  }
+
+  /** Whether what is committed here says that a replica once belonged to the group, and no longer does. */
+  #knowsToHaveLeft(node: NodeId): boolean {
+    return hasLeft(this.log.configurationAt(this.log.commitIndex), node);
+  }
+
+  /** Whoever has left may not know, and would go on asking for ever. */
+  #answerLeft({ type, from: to }: PreVoteRequest | RequestVoteRequest): void {
+    if (type === "requestVoteRequest") return;
+    const header = { from: this.config.id, to, term: this.#term };
+    const answer = { type: "preVoteResponse", granted: false, hasLeft: true } as const;
+    this.effects.sendAfterPersist({ ...header, ...answer });
   }
 
   /** A leader that asks itself has restarted, and one that has others ask wants to be replaced. */

@@ -1,11 +1,10 @@
-import type { SnapshotExport } from "./io.ts";
-import type { EntryId } from "./types.ts";
+import type { Snapshot, SnapshotExport } from "./io.ts";
 
 /** The way of one snapshot to one follower, a chunk at a time, each sent until it is answered. */
 export class Shipment {
   readonly number: number;
   /** The last entry that the snapshot stands for. */
-  readonly snapshot: EntryId;
+  readonly snapshot: Snapshot;
   readonly #export: SnapshotExport;
   #place = 0;
   /** When the chunk under way was sent; null when it is known to be lost. */
@@ -14,7 +13,7 @@ export class Shipment {
   #sinceMs: number;
 
   /** @param snapshot the id of the export's last entry. */
-  constructor(number: number, snapshot: EntryId, snapshotExport: SnapshotExport, nowMs: number) {
+  constructor(number: number, snapshot: Snapshot, snapshotExport: SnapshotExport, nowMs: number) {
     this.number = number;
     this.snapshot = snapshot;
     this.#export = snapshotExport;

@@ -1,4 +1,5 @@
 import type { Context } from "./context.ts";
+import { isAmong, regionOf } from "./membership.ts";
 import type { Progress } from "./progress.ts";
 import type { NodeId } from "./types.ts";
 
@@ -20,6 +21,8 @@ export class Succession {
   #successor: Successor | null = null;
   /** When to look again whether another should rather lead. */
   #lookMs: number;
+  /** When it may step aside again. */
+  #asideMs = 0;
 
   constructor(context: Context, followers: ReadonlyMap<NodeId, Progress>) {
     this.#context = context;
@@ -32,13 +35,26 @@ export class Succession {
     return this.#successor?.node ?? null;
   }
 
-  /** Hands over, if that can work. Given up if it takes longer than an election. */
-  begin(to: NodeId): void {
-    // One of which it is not known what it has would not be there in time.
-    if (this.#followers.get(to)?.state !== "replicate") return;
+  /**
+   * Hands over, if that can work: to whoever should rather lead of those who can, unless it is said.
+   * Given up if it takes longer than an election.
+   */
+  begin(to: NodeId | null = this.#best): void {
+    if (to === null || !this.#mayLead(to)) return;
     const { nowMs, config } = this.#context;
     this.#successor = { node: to, deadlineMs: nowMs + config.electionMinMs, isTold: false };
     this.maybeTell();
+  }
+
+  /**
+   * Lets somebody else lead, whoever that is. Not again and again where that comes to nothing, since each
+   * time proposals are refused for a while.
+   */
+  stepAside(): void {
+    const { nowMs, config } = this.#context;
+    if (this.#successor !== null || nowMs < this.#asideMs) return;
+    this.#asideMs = nowMs + config.patienceMs;
+    this.begin();
   }
 
   time(): void {
@@ -58,20 +74,37 @@ export class Succession {
     if (successor === null || successor.isTold) return;
     const { config, effects, log, term } = this.#context;
     const { node } = successor;
-    if (this.#followers.get(node)!.matchIndex < log.last.index) return;
+    if ((this.#followers.get(node)?.matchIndex ?? 0) < log.last.index) return;
     successor.isTold = true;
     effects.sendNow({ type: "timeoutNowRequest", from: config.id, to: node, term });
   }
 
   /** Lets somebody else lead who should rather, and is well. */
   #look(): void {
-    const { config, nowMs, log } = this.#context;
+    const { config, nowMs } = this.#context;
     this.#lookMs = nowMs + config.patienceMs;
-    const rankOf = (node: NodeId): number => config.ranks.get(node) ?? Infinity;
+    const best = this.#best;
+    if (best !== null && this.#rankOf(best) < this.#rankOf(config.id)) this.begin(best);
+  }
+
+  /** Whoever should rather lead, of those that have all that is committed. */
+  get #best(): NodeId | null {
+    const { commitIndex } = this.#context.log;
     const [best] = [...this.#followers]
-      .filter(([, { state, matchIndex }]) => state === "replicate" && matchIndex >= log.commitIndex)
+      .filter(([node, { matchIndex }]) => this.#mayLead(node) && matchIndex >= commitIndex)
       .map(([node]) => node)
-      .sort((a, b) => rankOf(a) - rankOf(b));
-    if (best !== undefined && rankOf(best) < rankOf(config.id)) this.begin(best);
+      .sort((a, b) => this.#rankOf(a) - this.#rankOf(b));
+    return best ?? null;
+  }
+
+  /** One of which it is not known what it has would not be there in time, and one that leaves not for long. */
+  #mayLead(node: NodeId): boolean {
+    const { voters } = this.#context.log.configuration;
+    return isAmong(voters, node) && this.#followers.get(node)?.state === "replicate";
+  }
+
+  #rankOf(node: NodeId): number {
+    const { config, log } = this.#context;
+    return config.ranks.get(regionOf(log.configuration, node) ?? "") ?? Infinity;
   }
 }

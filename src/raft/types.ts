@@ -1,3 +1,5 @@
+import type { Configuration } from "./membership.ts";
+
 /**
  * The nouns every part of the core shares. Words are those of the Raft paper; see docs/glossary.md.
  */
@@ -26,17 +28,34 @@ export interface EntryId {
   readonly index: LogIndex;
 }
 
-/**
- * What a log position holds. `noop` opens a term so that entries of older terms can commit (paper,
- * 8).
- */
-export interface Entry extends EntryId {
+/** What a log position holds. */
+export type Entry = EntryId & Content;
+
+/** What an entry says. */
+export type Content = PlainContent | ConfigurationContent;
+
+/** `noop` opens a term so that entries of older terms can commit (paper, 8). */
+interface PlainContent {
   readonly type: "noop" | "command";
   /**
    * Opaque to the core; empty for a noop. Must not be changed by anyone after it has entered the
    * log.
    */
   readonly data: Uint8Array;
+}
+
+/** From here on, this is who belongs to the group. */
+interface ConfigurationContent {
+  readonly type: "configuration";
+  readonly configuration: Configuration;
+  /** Empty. */
+  readonly data: Uint8Array;
+}
+
+/** A configuration, and the entry from which it holds; at a log's base, perhaps an entry before that. */
+export interface ConfigurationAt {
+  readonly index: LogIndex;
+  readonly configuration: Configuration;
 }
 
 /** What must survive a restart besides the log (paper, figure 2). */

@@ -1,4 +1,5 @@
 import {
+  type ChangeRequest,
   type ClientBatch,
   type TransferRequest,
   clientProtocolVersion,
@@ -27,6 +28,17 @@ export function asTransferRequest(body: unknown): TransferRequest {
   require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
   require(isText(to), "to must be a text");
   return body as TransferRequest;
+}
+
+/** A body from an edge that wants others to belong to the group. */
+export function asChangeRequest(body: unknown): ChangeRequest {
+  const { version, change } = asFields(body);
+  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  const { type, id, region, replaces } = asFields(change);
+  require(type === "add" || type === "remove", `unknown change ${String(type)}`);
+  require(type === "add" ? isText(region) : isText(id), "no region or id");
+  require(type === "remove" || replaces === null || isText(replaces), "replaces must be an id");
+  return body as ChangeRequest;
 }
 
 /** A body from another replica, which runs this project's code: only its envelope is looked at. */

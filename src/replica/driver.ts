@@ -1,11 +1,18 @@
 import type { Command, CommandResult } from "../kv/command.ts";
 import { RequestWindow } from "../kv/request-window.ts";
 import { StateMachine } from "../kv/state-machine.ts";
-import type { ClientResult, ReadRequest, ReadResult, TransferResult } from "../protocol/client.ts";
+import type {
+  ChangeResult,
+  ClientResult,
+  ReadRequest,
+  ReadResult,
+  TransferResult,
+} from "../protocol/client.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import type { RaftConfig } from "../raft/config.ts";
 import { describeRaft } from "../raft/describe.ts";
 import type { Failure, Input, Output, Persist, RequestId } from "../raft/io.ts";
+import { type Change, begin } from "../raft/membership.ts";
 import type { Message } from "../raft/messages.ts";
 import { Raft } from "../raft/raft.ts";
 import { type Entry, type LogIndex, type NodeId, asIndex } from "../raft/types.ts";
@@ -23,6 +30,8 @@ export interface DriverPorts {
    * one starts from storage.
    */
   readonly abort: (error: unknown, state: string) => void;
+  /** Called when this replica has left its group: its driver does nothing any more. */
+  readonly left: () => void;
 }
 
 export interface DriverLimits {
@@ -136,6 +145,21 @@ export class Driver {
     return { type: successor === to ? "started" : "notReady" };
   }
 
+  /**
+   * Lets others belong to the group. Resolves when that has begun for good, or with why not; the rest is
+   * seen in the configuration.
+   */
+  async change(change: Change): Promise<ChangeResult> {
+    const { configuration } = this.#raft.log;
+    const begun = this.#raft.role === "leader" ? begin(configuration, change) : null;
+    if (typeof begun === "string") return { type: "refused", reason: begun };
+    const { id, ending } = this.#waiters.open();
+    this.#step({ type: "change", id, change });
+    const ended = await ending;
+    if (ended.type !== "applied") return failureResult(ended);
+    return { type: "begun", id: change.type === "add" ? String(configuration.nextId) : change.id };
+  }
+
   /** Messages to a peer, or its answer to them, are lost. */
   peerUnreachable(node: NodeId, lost: readonly Message[]): void {
     const lostChunk = lost.some(({ type }) => type === "installSnapshotRequest");
@@ -223,6 +247,12 @@ export class Driver {
     }
     this.#answerReads();
     this.#ports.wake.arm(output.wakeAtMs);
+    if (this.#raft.hasLeft) this.#leave();
+  }
+
+  #leave(): void {
+    this.#stopped = true;
+    this.#ports.left();
   }
 
   #perform(output: Output, reply: Reply | null): void {
@@ -294,7 +324,7 @@ export class Driver {
   }
 
   #applyEntry(entry: Entry): CommandResult[] {
-    const commands = entry.type === "noop" ? [] : fromBytes<Command[]>(entry.data);
+    const commands = entry.type !== "command" ? [] : fromBytes<Command[]>(entry.data);
     return this.#machine.apply(entry.index, commands);
   }
 
@@ -318,7 +348,7 @@ export class Driver {
   }
 }
 
-function failureResult(ended: Ending): ClientResult {
+function failureResult(ended: Ending): Extract<ClientResult, ChangeResult> {
   if (ended.type !== "failed")
     throw new Error(`a request ended as ${ended.type}, which is not its kind`);
   switch (ended.reason) {

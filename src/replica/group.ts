@@ -1,4 +1,5 @@
 import type { Member } from "../protocol/client.ts";
+import { founding } from "../raft/membership.ts";
 
 /**
  * Which group an object belongs to, and which of its replicas it is. Written once and never
@@ -26,17 +27,6 @@ export function parseObjectName(name: string | undefined): { namespace: string; 
   return { namespace, id };
 }
 
-export const regionOf = ({ members }: Group, id: string): string =>
-  members.find((member) => member.id === id)?.region ?? "local";
-
-/** The place of each member's region among those that the leader should rather be in. */
-export const ranksOf = ({ members }: Group, regions: readonly string[]): Map<string, number> =>
-  new Map(
-    members
-      .filter(({ region }) => regions.includes(region))
-      .map(({ id, region }) => [id, regions.indexOf(region)]),
-  );
-
 /** The group of this object; null when it has never been part of one. */
 export function loadGroup(sql: SqlStorage): Group | null {
   const [row] = sql
@@ -45,6 +35,20 @@ export function loadGroup(sql: SqlStorage): Group | null {
   return row === undefined ? null : (JSON.parse(row.value) as Group);
 }
 
+/** Makes this object a replica of a group, whose log begins with those members. */
 export function saveGroup(sql: SqlStorage, group: Group): void {
   sql.exec("INSERT INTO meta VALUES ('group', ?)", JSON.stringify(group));
+  const configuration = JSON.stringify(founding(group.members));
+  sql.exec("INSERT INTO membership VALUES (0, ?)", configuration);
+}
+
+/** Those who belonged to the group when this replica left it, as far as it knows; null when it has not. */
+export function loadLeft(sql: SqlStorage): readonly Member[] | null {
+  const [row] = sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'left'").toArray();
+  return row === undefined ? null : (JSON.parse(row.value) as readonly Member[]);
+}
+
+/** Notes that this replica has left its group for good. */
+export function saveLeft(sql: SqlStorage, members: readonly Member[]): void {
+  sql.exec("INSERT INTO meta VALUES ('left', ?)", JSON.stringify(members));
 }

@@ -1,15 +1,18 @@
 import { DurableObject } from "cloudflare:workers";
 import {
+  type ChangeRequest,
   type ClientBatch,
   type ClientBatchResult,
   type ClientResult,
   type Member,
   type ReplicaStatus,
   type StatusResult,
+  type ChangeResult,
   type TransferRequest,
   type TransferResult,
   clientPath,
   clientProtocolVersion,
+  membersPath,
   pokePath,
   statusPath,
   transferPath,
@@ -31,8 +34,10 @@ import {
   parseSettings,
 } from "../protocol/settings.ts";
 import { defaultSizes } from "../raft/config.ts";
+import { describeMembers } from "./member-status.ts";
+import { membersOf, regionOf } from "../raft/membership.ts";
 import { maxRounds } from "../raft/read-index.ts";
-import { asClientBatch, asPeerRequest, asTransferRequest } from "./check-body.ts";
+import { asChangeRequest, asClientBatch, asPeerRequest, asTransferRequest } from "./check-body.ts";
 import { answerBatch } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
 import { logLimits } from "./compaction.ts";
@@ -41,10 +46,10 @@ import {
   type Group,
   founderId,
   loadGroup,
+  loadLeft,
   parseObjectName,
-  ranksOf,
-  regionOf,
   saveGroup,
+  saveLeft,
 } from "./group.ts";
 import { FetchPeers } from "./peers.ts";
 import { DurableStorage } from "./storage.ts";
@@ -71,6 +76,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
   /** Whether this instance has had an event. */
   #isBooted = false;
   #membership: Membership | null;
+  /** Who belonged to the group when this replica left it; null when it has not. */
+  #left: readonly Member[] | null;
 
   /** Runs within the first event after every wake-up, and so does little: it reads a few rows. */
   constructor(ctx: DurableObjectState, env: ReplicaEnv) {
@@ -78,7 +85,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
     this.#settings = parseSettings(env);
     this.#storage = new DurableStorage(ctx.storage);
     const group = loadGroup(ctx.storage.sql);
-    this.#membership = group === null ? null : this.#start(group);
+    this.#left = loadLeft(ctx.storage.sql);
+    this.#membership = group === null || this.#left !== null ? null : this.#start(group);
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -96,6 +104,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
           return this.#status();
         case `POST ${transferPath}`:
           return this.#transfer(asTransferRequest(fromBytes(body)));
+        case `POST ${membersPath}`:
+          return await this.#change(asChangeRequest(fromBytes(body)));
         case `GET ${statusPath}`:
           return this.#status();
         default:
@@ -121,8 +131,9 @@ export class Replica extends DurableObject<ReplicaEnv> {
 
   /** Carries a call to another replica. The local cluster puts its faults here. */
   protected callPeer(to: string, call: ReplicaCall): Promise<Response> {
-    const { group } = this.#membership!;
-    const peer = { namespace: group.namespace, id: to, region: regionOf(group, to) };
+    const { group, driver } = this.#membership!;
+    const region = regionOf(driver.raft.log.configuration, to) ?? anyRegion;
+    const peer = { namespace: group.namespace, id: to, region };
     return reachReplica(this.env.REPLICA, this.#settings, peer, call);
   }
 
@@ -135,8 +146,9 @@ export class Replica extends DurableObject<ReplicaEnv> {
 
   async #client({ requests }: ClientBatch): Promise<Response> {
     const { id } = parseObjectName(this.ctx.id.name);
-    if (this.#membership === null && id === founderId) this.#found();
-    const notYet: ClientResult = { type: "notLeader", leader: founderId };
+    const isFresh = this.#membership === null && this.#left === null;
+    if (isFresh && id === founderId) this.#found();
+    const notYet: ClientResult = { type: "notLeader", leader: isFresh ? founderId : null };
     const results =
       this.#membership === null
         ? requests.map(() => notYet)
@@ -155,9 +167,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
     if (namespace !== own.namespace || to !== own.id) {
       return refuse(409, `this is ${own.namespace}/${own.id}, not ${namespace}/${to}`);
     }
-    if (![from, to].every((id) => members.some((member) => member.id === id))) {
-      return refuse(409, `${from} or ${to} is not a member of ${namespace}`);
-    }
+    if (this.#left !== null) return refuse(410, `${to} has left ${namespace}`);
     this.#membership ??= this.#join({ namespace, id: to, members });
     if (!isSameGroup(this.#membership.group.members, members)) {
       return refuse(409, `${namespace} was founded with other members`);
@@ -169,6 +179,11 @@ export class Replica extends DurableObject<ReplicaEnv> {
     return new Response(toBytes(answer));
   }
 
+  async #change({ change }: ChangeRequest): Promise<Response> {
+    const notLeader: ChangeResult = { type: "notLeader", leader: null };
+    return new Response(toBytes((await this.#membership?.driver.change(change)) ?? notLeader));
+  }
+
   #transfer({ to }: TransferRequest): Response {
     const notLeader: TransferResult = { type: "notLeader", leader: null };
     return new Response(toBytes(this.#membership?.driver.transfer(to) ?? notLeader));
@@ -177,18 +192,19 @@ export class Replica extends DurableObject<ReplicaEnv> {
   #status(): Response {
     // Also an event that changes nothing else must find an alarm, or set the one that was lost.
     this.#membership?.wake.arm(this.#membership.driver.raft.wakeAtMs);
-    const result: StatusResult =
-      this.#membership === null
-        ? { type: "uninitialised" }
-        : { type: "status", ...describeStatus(this.#membership) };
-    return new Response(toBytes(result));
+    return new Response(toBytes(this.#describe()));
+  }
+
+  #describe(): StatusResult {
+    if (this.#membership !== null) return { type: "status", ...describeStatus(this.#membership) };
+    if (this.#left === null) return { type: "uninitialised" };
+    return { type: "left", id: parseObjectName(this.ctx.id.name).id, members: this.#left };
   }
 
   #servedBy(id: string): ClientBatchResult["servedBy"] {
     if (this.#membership === null) return { replica: id, region: anyRegion, role: "none", term: 0 };
-    const { group, driver } = this.#membership;
-    const { role, term } = driver.raft;
-    return { replica: id, region: regionOf(group, id), role, term };
+    const { role, term, log } = this.#membership.driver.raft;
+    return { replica: id, region: regionOf(log.configuration, id) ?? anyRegion, role, term };
   }
 
   #found(): void {
@@ -218,13 +234,12 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const driver: Driver = new Driver(
       {
         id: group.id,
-        voters: group.members.map((member) => member.id),
         seed: crypto.getRandomValues(new Uint32Array(1))[0]!,
         heartbeatMs,
         electionMinMs,
         electionMaxMs,
         patienceMs: 10 * electionMaxMs,
-        ranks: ranksOf(group, leaderRegions),
+        ranks: new Map(leaderRegions.map((region, rank) => [region, rank])),
         ...defaultSizes,
       },
       { log: logLimits(logBytes), requestWindow: windowSize },
@@ -234,9 +249,24 @@ export class Replica extends DurableObject<ReplicaEnv> {
         wake,
         clock,
         abort: (error, state) => this.#abort(error, state),
+        left: () => this.#leave(),
       },
     );
     return { group, driver, wake };
+  }
+
+  /** Ends as a replica for good. The object stays, and knows whom to ask instead. */
+  #leave(): void {
+    const { log } = this.#membership!.driver.raft;
+    const others = membersOf(log.configuration).filter(
+      ({ id }) => id !== this.#membership!.group.id,
+    );
+    this.#left = others;
+    this.#membership = null;
+    saveLeft(this.ctx.storage.sql, others);
+    this.#storage.clear();
+    this.ctx.storage.deleteAlarm().catch(() => {});
+    console.log(`replica ${this.ctx.id.name ?? ""} has left its group`);
   }
 
   /**
@@ -254,7 +284,7 @@ function describeStatus({ group, driver }: Membership): ReplicaStatus {
   const { raft, machine } = driver;
   return {
     id: group.id,
-    region: regionOf(group, group.id),
+    region: regionOf(raft.log.configuration, group.id) ?? anyRegion,
     role: raft.role,
     term: raft.term,
     leader: raft.leader,
@@ -265,7 +295,9 @@ function describeStatus({ group, driver }: Membership): ReplicaStatus {
     logBytes: driver.logBytes,
     revision: machine.state.revision,
     stateHash: machine.state.hash,
-    members: group.members,
+    members: describeMembers(raft.log.configuration),
+    membersIndex: raft.log.configurationIndex,
+    nextId: String(raft.log.configuration.nextId),
   };
 }
 

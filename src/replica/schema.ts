@@ -3,7 +3,7 @@
  * of `kv`, one of `machine` (docs/architecture.md).
  */
 
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /**
  * A row is one turn of applying: the state machine's counters after it, and what became of the
@@ -73,6 +73,18 @@ const versions: readonly (readonly string[])[] = [
       until_revision INTEGER NOT NULL,
       PRIMARY KEY (key, mod_revision)
     ) WITHOUT ROWID`,
+  ],
+  [
+    // Who belongs to the group: as of the log's base, and as each configuration in the log has it.
+    `CREATE TABLE membership (log_index INTEGER PRIMARY KEY, configuration TEXT NOT NULL)`,
+    // Groups of before had the members they were founded with.
+    `INSERT INTO membership SELECT 0, json_object(
+      'voters', json(json_extract(value, '$.members')),
+      'outgoing', json('[]'),
+      'learners', json('[]'),
+      'nextId', 1 + (SELECT max(CAST(json_extract(member.value, '$.id') AS INTEGER))
+                     FROM json_each(meta.value, '$.members') AS member)
+    ) FROM meta WHERE name = 'group'`,
   ],
 ];
 

@@ -1,5 +1,7 @@
 import { fromBytes, toBytes } from "../protocol/codec.ts";
+import { type Configuration } from "../raft/membership.ts";
 import {
+  type ConfigurationAt,
   type Entry,
   type EntryId,
   type LogIndex,
@@ -8,6 +10,7 @@ import {
   asTerm,
   offset,
 } from "../raft/types.ts";
+import type { Snapshot } from "../raft/io.ts";
 import type { StoredLog } from "./ports.ts";
 
 /**
@@ -18,7 +21,7 @@ const maxSegmentBytes = 1024 * 1024;
 
 type PackedEntry = readonly [index: number, term: number, type: number, data: Uint8Array];
 
-const entryTypes = ["noop", "command"] as const;
+const entryTypes = ["noop", "command", "configuration"] as const;
 
 // Type aliases, since exec asks for an index signature that interfaces do not have.
 type SegmentEnds = {
@@ -53,6 +56,18 @@ export class SqlLog implements StoredLog {
 
   get last(): EntryId {
     return this.#last;
+  }
+
+  get configurations(): ConfigurationAt[] {
+    return this.#sql
+      .exec<{ log_index: number; configuration: string }>(
+        "SELECT log_index, configuration FROM membership ORDER BY log_index",
+      )
+      .toArray()
+      .map(({ log_index, configuration }) => ({
+        index: asIndex(log_index),
+        configuration: JSON.parse(configuration) as Configuration,
+      }));
   }
 
   get bytes(): number {
@@ -113,12 +128,14 @@ export class SqlLog implements StoredLog {
       }
       segment.push(entry);
       bytes += entry.data.byteLength;
+      if (entry.type === "configuration") this.#putConfiguration(entry);
     }
     this.#write(segment);
   }
 
   /** Removes `from` and all after it. */
   truncateFrom(from: LogIndex): void {
+    this.#sql.exec("DELETE FROM membership WHERE log_index >= ?", from);
     this.#sql.exec("DELETE FROM log WHERE first_index >= ?", from);
     const [cut] = this.#sql
       .exec<Segment>("SELECT * FROM log ORDER BY first_index DESC LIMIT 1")
@@ -145,13 +162,20 @@ export class SqlLog implements StoredLog {
       const gone = last_index <= base.index ? last_index : first_index - 1;
       this.#sql.exec("DELETE FROM log WHERE first_index <= ?", gone);
     }
+    this.#sql.exec(
+      `DELETE FROM membership
+       WHERE log_index < (SELECT max(log_index) FROM membership WHERE log_index <= ?)`,
+      base.index,
+    );
     this.#setBase(base);
   }
 
-  /** Removes all entries, and lets the log begin, and end, at `base`. */
-  reset(base: EntryId): void {
+  /** Removes all entries, and lets the log begin, and end, where the snapshot does. */
+  reset({ term, index, configuration }: Snapshot): void {
     this.#sql.exec("DELETE FROM log");
-    this.#setBase(base);
+    this.#sql.exec("DELETE FROM membership");
+    this.#putConfiguration({ index, configuration });
+    this.#setBase({ term, index });
   }
 
   #setBase(base: EntryId): void {
@@ -160,13 +184,17 @@ export class SqlLog implements StoredLog {
     this.#last = this.#readEnds();
   }
 
+  #putConfiguration({ index, configuration }: ConfigurationAt): void {
+    this.#sql.exec("INSERT INTO membership VALUES (?, ?)", index, JSON.stringify(configuration));
+  }
+
   #write(segment: readonly Entry[]): void {
     const [first, last] = [segment[0]!, segment.at(-1)!];
-    const packed = segment.map(({ index, term, type, data }): PackedEntry => [
-      index,
-      term,
-      entryTypes.indexOf(type),
-      data,
+    const packed = segment.map((entry): PackedEntry => [
+      entry.index,
+      entry.term,
+      entryTypes.indexOf(entry.type),
+      entry.type === "configuration" ? toBytes(entry.configuration) : entry.data,
     ]);
     const bytes = toBytes(packed);
     this.#sql.exec(
@@ -222,11 +250,18 @@ export class SqlLog implements StoredLog {
   }
 
   #decode(segment: Segment): Entry[] {
-    return fromBytes<PackedEntry[]>(segment.entries).map(([index, term, type, data]) => ({
-      index: asIndex(index),
-      term: asTerm(term),
-      type: entryTypes[type]!,
-      data,
-    }));
+    return fromBytes<PackedEntry[]>(segment.entries).map(unpackEntry);
   }
+}
+
+function unpackEntry([index, term, typeNumber, data]: PackedEntry): Entry {
+  const id = { index: asIndex(index), term: asTerm(term) };
+  const type = entryTypes[typeNumber];
+  if (type === undefined) {
+    throw new Error(
+      `entry ${term}/${index} is of type ${typeNumber}, which this code does not know`,
+    );
+  }
+  if (type !== "configuration") return { ...id, type, data };
+  return { ...id, type, configuration: fromBytes(data), data: new Uint8Array(0) };
 }

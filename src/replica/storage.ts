@@ -100,6 +100,12 @@ export class DurableStorage implements Storage {
     this.#views.sweep();
   }
 
+  /** Lets go of all but the hard state and what is known of the group. */
+  clear(): void {
+    for (const table of ["log", "kv", "kv_before", "machine"])
+      this.#sql.exec(`DELETE FROM ${table}`);
+  }
+
   durable(): Promise<void> {
     return this.#storage.sync();
   }

@@ -8,6 +8,7 @@ import { type Entry, type EntryId, asIndex, asTerm } from "../../src/raft/types.
 import type { Storage } from "../../src/replica/ports.ts";
 import { nothing } from "../support/persist.ts";
 import type { ContractDisk } from "./storage.ts";
+import { foundedBy } from "../support/members.ts";
 
 /** What every implementation of the Storage port must do about snapshots and compaction. */
 export function describeSnapshots(newDisk: () => ContractDisk): void {
@@ -351,10 +352,12 @@ function install(storage: Storage, chunks: readonly Uint8Array[], snapshot: Entr
     storage.persist({
       ...nothing,
       chunk: { place, data },
-      install: isLast ? snapshot : null,
+      install: isLast ? { ...snapshot, configuration } : null,
     });
   });
 }
+
+const configuration = foundedBy(["1", "2", "3"]);
 
 const id = (term: number, index: number): EntryId => ({
   term: asTerm(term),

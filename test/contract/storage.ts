@@ -6,6 +6,7 @@ import type { Persist } from "../../src/raft/io.ts";
 import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../src/raft/types.ts";
 import type { Storage } from "../../src/replica/ports.ts";
 import { nothing } from "../support/persist.ts";
+import { describeConfigurations } from "./configurations.ts";
 import { describeSnapshots } from "./snapshots.ts";
 
 /** One replica's disk, as the contract needs it. */
@@ -31,6 +32,7 @@ export function describeStorage(name: string, newDisk: () => ContractDisk): void
     describe("the state machine's counters and request records", () => describeMachine(newDisk));
     describe("turns", () => describeTurns(newDisk));
     describeSnapshots(newDisk);
+    describe("configurations", () => describeConfigurations(newDisk));
   });
 }
 

@@ -4,6 +4,7 @@ import { asTerm } from "../../src/raft/types.ts";
 import type { LogLimits } from "../../src/replica/compaction.ts";
 import { DriverBench, append, id, put, stateOf } from "../support/driver-bench.ts";
 import { MemoryDisk } from "../support/memory-storage.ts";
+import { foundedBy } from "../support/members.ts";
 
 const short: LogLimits = { maxBytes: 100, keepBytes: 0, mostBytes: 10_000 };
 
@@ -119,6 +120,7 @@ describe("A snapshot", () => {
         to: "1",
         term: asTerm(1),
         snapshot: id(1, 9),
+        configuration: foundedBy(["1", "2", "3"]),
         shipment: 1,
         chunk: 0,
         data: toBytes({ format: 9 }),

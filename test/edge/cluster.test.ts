@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { ReplicaStatus } from "../../src/protocol/client.ts";
+import { votersNamed } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist } from "./edge-under-test.ts";
 import { inVirtualTime } from "./virtual-time.ts";
 
-const members = ["1", "2", "3"].map((id) => ({ id, region: "local" }));
+const members = votersNamed(["1", "2", "3"]);
 
 function status(id: string, role: string, term: number, leader: string | null): ReplicaStatus {
   return {
@@ -20,6 +21,8 @@ function status(id: string, role: string, term: number, leader: string | null): 
     revision: 5,
     stateHash: "abc",
     members,
+    membersIndex: 0,
+    nextId: "4",
   };
 }
 
@@ -54,7 +57,7 @@ test("a cluster is what each replica says of itself", async () => {
     2: status("2", "leader", 4, "2"),
     3: status("3", "follower", 4, "2"),
   });
-  const { members: _, ...second } = status("2", "leader", 4, "2");
+  const { members: _, membersIndex: _i, nextId: _n, ...second } = status("2", "leader", 4, "2");
   const body = await clusterOf(edge);
   expect(body).toMatchObject({ namespace: edge.group.namespace, leader: "2", term: 4 });
   expect(body.replicas.map(({ id }) => id)).toEqual(["1", "2", "3"]);
@@ -143,7 +146,7 @@ describe("without a replica that knows the namespace", () => {
 });
 
 describe("the members of a cluster", () => {
-  const founded = (...ids: string[]) => ids.map((id) => ({ id, region: "weur" }));
+  const founded = (...ids: string[]) => votersNamed(ids, "weur");
   const idsOf = async (edge: EdgeUnderTest): Promise<string[]> =>
     (await clusterOf(edge)).replicas.map(({ id, reachable }) => (reachable ? id : `(${id})`));
 

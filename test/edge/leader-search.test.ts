@@ -22,6 +22,8 @@ const status = (id: string, term: number, leader: string | null): StatusResult =
   revision: 0,
   stateHash: "",
   members: [],
+  membersIndex: 0,
+  nextId: "4",
 });
 
 /** What a replica says when it is poked, and whom that makes one ask. */

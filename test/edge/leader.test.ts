@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { TransferResult } from "../../src/protocol/client.ts";
-import { statusOf } from "../support/fake-group.ts";
+import { statusOf, votersNamed } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist, problemIn } from "./edge-under-test.ts";
 import { inVirtualTime } from "./virtual-time.ts";
 
@@ -8,7 +8,7 @@ import { inVirtualTime } from "./virtual-time.ts";
 function edgeWhere(transfer: ((to: string) => TransferResult | "leads") | null): EdgeUnderTest {
   const edge = new EdgeUnderTest({ regions: "wnam,weur,weur" });
   const regions = ["wnam", "weur", "weur"];
-  const members = regions.map((region, i) => ({ id: `${i + 1}`, region }));
+  const members = regions.flatMap((region, i) => votersNamed([`${i + 1}`], region));
   for (const { id, region } of members) {
     const status = statusOf(id, id === "1" ? "leader" : "follower", "1");
     const lastLogIndex = id === "3" ? 9 : 5;

@@ -16,6 +16,7 @@ const codes: Readonly<Record<ProblemCode, readonly [status: number, retryable: b
   replica_not_found: [404, false],
   route_not_found: [404, false],
   method_not_allowed: [405, false],
+  membership_conflict: [409, false],
   value_too_large: [413, false],
   key_too_long: [414, false],
   internal_error: [500, true],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Act, statusOf } from "../support/fake-group.ts";
+import { type Act, statusOf, votersNamed } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist } from "./edge-under-test.ts";
 import { inVirtualTime } from "./virtual-time.ts";
 
@@ -115,7 +115,7 @@ test.each(["0", "4", "9", "01", "1.0", "x", "%34", "%ff", "-1", "1%2F", "__proto
 
 test("a member that the group was founded with is there when the settings name fewer", async () => {
   const edge = new EdgeUnderTest();
-  const members = ["1", "2", "3", "4", "5"].map((id) => ({ id, region: "local" }));
+  const members = votersNamed(["1", "2", "3", "4", "5"]);
   edge.group.script("1", "follows 5").script("5", "leads");
   edge.group.statuses.set("2", { ...statusOf("2", "follower", "5"), members });
   const { headers } = await edge.send("PUT", "/replicas/1/keys/a");

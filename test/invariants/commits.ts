@@ -1,5 +1,6 @@
 import { describeId } from "../../src/raft/describe.ts";
-import { majority } from "../../src/raft/quorum.ts";
+import type { Configuration } from "../../src/raft/membership.ts";
+import { isQuorum } from "../../src/raft/quorum.ts";
 import {
   type Entry,
   type EntryId,
@@ -10,6 +11,7 @@ import {
 } from "../../src/raft/types.ts";
 import { check, holdsOrHeld } from "./check.ts";
 import type { Before, Life, Step } from "./life.ts";
+import type { MembershipInvariants } from "./membership.ts";
 import type { Raft } from "../../src/raft/raft.ts";
 
 /** What a life was last seen with. */
@@ -23,13 +25,18 @@ interface Seen {
 
 /** What must hold of what is committed and applied, over all time. */
 export class CommitInvariants {
+  readonly #members: MembershipInvariants;
   readonly #replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>;
   readonly #committed: Entry[] = [];
   /** The term in which each of these was first known to be committed. */
   readonly #committedIn: Term[] = [];
   readonly #seen = new WeakMap<Raft, Seen>();
 
-  constructor(replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>) {
+  constructor(
+    members: MembershipInvariants,
+    replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>,
+  ) {
+    this.#members = members;
     this.#replicas = replicas;
   }
 
@@ -41,7 +48,7 @@ export class CommitInvariants {
     const seen = this.#seenOf(replica, before);
     if (output.persist?.truncateFrom) this.#cut(replica, seen, output.persist.truncateFrom);
     if (output.persist?.install) this.#installs(replica, seen, output.persist.install);
-    this.#advanced(replica, seen, before.role === "leader");
+    this.#advanced(replica, seen, before);
     if (output.persist?.compactTo) this.#compacts(replica, output.persist.compactTo);
     this.#applied(output.apply, replica, seen);
     this.#keepsApplied(replica);
@@ -74,7 +81,8 @@ export class CommitInvariants {
 
   /** QuorumLog: each committed entry is durable on a majority, now and ever after. */
   quorumHoldsCommitted(): void {
-    for (const entry of this.#committed) this.#isOnQuorum(entry);
+    const { configuration } = this.#members;
+    for (const entry of this.#committed) this.#isOnQuorum(entry, configuration);
   }
 
   /** Whoever holds a committed entry keeps it, whether it knows that it is committed or not. */
@@ -113,7 +121,7 @@ export class CommitInvariants {
   }
 
   /** Nothing goes back in one life, and what commits first anywhere is final. */
-  #advanced(replica: Life, seen: Seen, led: boolean): void {
+  #advanced(replica: Life, seen: Seen, before: Before): void {
     const { id, raft } = replica;
     const { term, appliedIndex } = raft;
     const { commitIndex } = raft.log;
@@ -121,7 +129,7 @@ export class CommitInvariants {
       term >= seen.term && commitIndex >= seen.commitIndex && appliedIndex >= seen.appliedIndex;
     check(rises && appliedIndex <= commitIndex, "monotone", () => `${id} went back`);
     for (let n = offset(seen.commitIndex, 1); n <= commitIndex; n = offset(n, 1)) {
-      this.#commits(replica, led, raft.log.slice(n, n, 0)[0]!);
+      this.#commits(replica, before, raft.log.slice(n, n, 0)[0]!);
     }
     const byCount = raft.role === "leader" && commitIndex > seen.commitIndex;
     check(!byCount || raft.log.termAt(commitIndex) === term, "own term commits", () => {
@@ -131,23 +139,25 @@ export class CommitInvariants {
   }
 
   /** A leader commits first, perhaps in the very step in which it steps down. */
-  #commits({ id, raft }: Life, led: boolean, entry: Entry): void {
+  #commits({ id, raft }: Life, before: Before, entry: Entry): void {
     const says = (): string => `${id} commits ${describeId(entry)}`;
     const final = this.#committed[entry.index - 1];
     check(final === undefined || final.term === entry.term, "state machine safety", says);
     if (final !== undefined) return;
     check(entry.index === this.#committed.length + 1, "commit in order", says);
-    check(led || raft.role === "leader", "leader commits first", says);
-    this.#isOnQuorum(entry);
+    const leads = before.role === "leader" || raft.role === "leader";
+    check(leads, "leader commits first", says);
+    this.#isOnQuorum(entry, before.configuration);
+    this.#members.commits(entry);
     this.#committed.push(entry);
     this.#committedIn.push(raft.term);
   }
 
-  #isOnQuorum(entry: Entry): void {
+  #isOnQuorum(entry: Entry, configuration: Configuration): void {
     const holders = [...this.#replicas.values()]
       .filter(({ durable }) => holdsOrHeld(durable.log, entry))
       .map(({ id }) => id);
-    const enough = holders.length >= majority(this.#replicas.size);
+    const enough = isQuorum(configuration, (id) => holders.includes(id));
     check(enough, "quorum log", () => `${describeId(entry)} is durable on ${holders.join(" ")}`);
   }
 

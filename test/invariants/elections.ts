@@ -1,4 +1,6 @@
+import { describeConfiguration } from "../../src/raft/describe.ts";
 import type { Message } from "../../src/raft/messages.ts";
+import { isQuorum } from "../../src/raft/quorum.ts";
 import type { NodeId, Term } from "../../src/raft/types.ts";
 import { check } from "./check.ts";
 import type { Life } from "./life.ts";
@@ -51,6 +53,11 @@ export class ElectionInvariants {
       return `term ${raft.term} is led by ${who}`;
     });
     this.#leaderOf.set(raft.term, other);
+    const hasVoted = (voter: NodeId): boolean =>
+      voter === id || this.#votes.get(`${voter} ${raft.term}`) === id;
+    check(isQuorum(raft.log.configuration, hasVoted), "elected by a quorum", () => {
+      return `${id} leads term ${raft.term} of ${describeConfiguration(raft.log.configuration)}`;
+    });
   }
 
   #voted(voter: NodeId, term: Term, candidate: NodeId): void {

@@ -1,4 +1,5 @@
 import type { Message } from "../../src/raft/messages.ts";
+import { isQuorum } from "../../src/raft/quorum.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import type { Life, Step } from "./life.ts";
 
@@ -33,9 +34,10 @@ export class Following {
     this.#heard.set(key, Math.max(sentAt, this.#heard.get(key) ?? 0));
   }
 
-  /** How many, itself included, have followed this leader by a message it sent after `moment`. */
-  countSince({ id, raft }: Life, moment: number): number {
+  /** Whether a quorum, itself included, has followed this leader by a message it sent after `moment`. */
+  isQuorumSince({ id, raft }: Life, moment: number): boolean {
     const heard = (node: NodeId): number => this.#heard.get(`${node} ${raft.term}`) ?? 0;
-    return raft.config.voters.filter((node) => node === id || heard(node) > moment).length;
+    const { configuration } = raft.log;
+    return isQuorum(configuration, (node) => node === id || heard(node) > moment);
   }
 }

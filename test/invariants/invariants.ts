@@ -1,5 +1,6 @@
 import type { Message } from "../../src/raft/messages.ts";
 import { Leader } from "../../src/raft/leader.ts";
+import { type Configuration, votersOf } from "../../src/raft/membership.ts";
 import { maxRounds } from "../../src/raft/read-index.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import { check } from "./check.ts";
@@ -9,6 +10,7 @@ import { Following } from "./following.ts";
 import type { Life, Step } from "./life.ts";
 import { LogInvariants } from "./logs.ts";
 import { MatchInvariants } from "./matches.ts";
+import { MembershipInvariants } from "./membership.ts";
 import { ReadInvariants } from "./reads.ts";
 
 /** What a role may turn into within one step. */
@@ -28,16 +30,24 @@ const turns: Readonly<Record<string, readonly string[]>> = {
 export class Invariants {
   readonly elections: ElectionInvariants;
   readonly logs: LogInvariants;
+  readonly members: MembershipInvariants;
   readonly commits: CommitInvariants;
   readonly following = new Following();
   readonly reads: ReadInvariants;
   readonly #matches: MatchInvariants;
 
-  /** @param replicas each with its newest life. */
-  constructor(replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>) {
+  /**
+   * @param founding who belongs to the group in the beginning.
+   * @param replicas each with its newest life; may become more.
+   */
+  constructor(
+    founding: Configuration,
+    replicas: ReadonlyMap<NodeId, Pick<Life, "id" | "durable">>,
+  ) {
+    this.members = new MembershipInvariants(founding);
     this.elections = new ElectionInvariants(replicas);
     this.logs = new LogInvariants(replicas);
-    this.commits = new CommitInvariants(replicas);
+    this.commits = new CommitInvariants(this.members, replicas);
     this.reads = new ReadInvariants(this.commits, this.following);
     this.#matches = new MatchInvariants(replicas);
   }
@@ -75,7 +85,7 @@ export class Invariants {
     // Alone, a replica may go through all roles in one step.
     const isTold = input.type === "receive" && input.message.type === "timeoutNowRequest";
     const mayStand = isTold && before.role === "follower" && raft.role === "candidate";
-    const isAlone = raft.others.length === 0;
+    const isAlone = votersOf(raft.log.configuration).length === 1;
     const mayTurn = isAlone || mayStand || turns[before.role]!.includes(raft.role);
     check(mayTurn, "state transitions", () => `${id} went from ${before.role} to ${raft.role}`);
     const { wakeAtMs } = output;

@@ -1,5 +1,6 @@
 import type { Input, Output } from "../../src/raft/io.ts";
 import type { LogReader } from "../../src/raft/log.ts";
+import type { Configuration } from "../../src/raft/membership.ts";
 import type { Raft } from "../../src/raft/raft.ts";
 import type { HardState, LogIndex, NodeId, Role, Term } from "../../src/raft/types.ts";
 
@@ -31,6 +32,7 @@ export interface Before {
   readonly leader: NodeId | null;
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
+  readonly configuration: Configuration;
 }
 
 export const beforeStep = ({ role, term, leader, log, appliedIndex }: Raft): Before => ({
@@ -39,6 +41,7 @@ export const beforeStep = ({ role, term, leader, log, appliedIndex }: Raft): Bef
   leader,
   commitIndex: log.commitIndex,
   appliedIndex,
+  configuration: log.configuration,
 });
 
 /** One step of a core, as seen from outside. */

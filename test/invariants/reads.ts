@@ -1,5 +1,4 @@
 import type { RequestId } from "../../src/raft/io.ts";
-import { majority } from "../../src/raft/quorum.ts";
 import type { Raft } from "../../src/raft/raft.ts";
 import { check } from "./check.ts";
 import type { CommitInvariants } from "./commits.ts";
@@ -59,15 +58,14 @@ export class ReadInvariants {
    * the leader since then (thesis, 6.4).
    */
   #isSafe(id: RequestId, index: number, { floor, moment }: Open, replica: Life): void {
-    const { log, term, config } = replica.raft;
+    const { log, term } = replica.raft;
     const isSafe = (ok: boolean, what: string): void =>
       check(ok, "linearizable reads", () => `${replica.id} reads #${id} at ${index}: ${what}`);
     isSafe(index >= floor, `${floor} was committed before`);
     isSafe(index <= log.commitIndex, `only ${log.commitIndex} is committed`);
     isSafe(log.termAt(log.commitIndex) === term, "nothing of its own term is committed");
-    const followers = this.#following.countSince(replica, moment);
-    const isConfirmed = followers >= majority(config.voters.length);
-    isSafe(isConfirmed, `only ${followers} have followed since it began`);
+    const isConfirmed = this.#following.isQuorumSince(replica, moment);
+    isSafe(isConfirmed, "no quorum has followed since it began");
   }
 
   #openAt({ raft }: Life): Map<RequestId, Open> {

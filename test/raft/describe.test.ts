@@ -13,6 +13,7 @@ import { entries, id, message } from "../support/notation.ts";
 import { settledLeader } from "../support/roles.ts";
 import { proposal } from "../support/test-replica.ts";
 import { nothing } from "../support/persist.ts";
+import { foundedBy } from "../support/members.ts";
 
 const messages = [
   "n1->n2 preVoteRequest t3 last 2/7",
@@ -63,9 +64,13 @@ test("a write names what it changes, and only that", () => {
     }),
   ).toBe("persist #8 term 2 vote n1, cut 4, append 2/4..2/5");
   const chunk = { place: 2, data: new Uint8Array(0) };
-  expect(describePersist({ ...nothing, chunk, install: id("2/9") })).toBe(
-    "persist #1 chunk 2, install 2/9",
-  );
+  expect(
+    describePersist({
+      ...nothing,
+      chunk,
+      install: { ...id("2/9"), configuration: foundedBy(["n1"]) },
+    }),
+  ).toBe("persist #1 chunk 2, install 2/9");
   expect(describePersist({ ...nothing, compactTo: id("2/9") })).toBe("persist #1 compact to 2/9");
 });
 

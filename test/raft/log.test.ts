@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { InvariantViolation } from "../../src/raft/assert.ts";
-import { describeEntries, describeId } from "../../src/raft/describe.ts";
+import { describeConfiguration, describeEntries, describeId } from "../../src/raft/describe.ts";
 import { type LogChange, RaftLog } from "../../src/raft/log.ts";
-import { type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
+import { type Content, type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
 import { MemoryLog, MemoryStorage } from "../support/memory-log.ts";
+import { foundedBy } from "../support/members.ts";
 import { entries, entry, id, logOfTerms } from "../support/notation.ts";
 import { nothing } from "../support/persist.ts";
 
@@ -212,5 +213,47 @@ describe("bugs in whoever uses the log", () => {
 
   test("[P9] ids of what the log does not know cannot be had", () => {
     expect(() => log.idAt(asIndex(9))).toThrow("the log does not know index 9");
+  });
+});
+
+describe("configurations", () => {
+  const named = (...ids: string[]): Content => ({
+    type: "configuration",
+    configuration: foundedBy(ids),
+    data: new Uint8Array(0),
+  });
+  const at = (term: number, index: number, content: Content): Entry => ({
+    ...content,
+    term: asTerm(term),
+    index: asIndex(index),
+  });
+  const newest = ({ log }: TestLog): string =>
+    `${describeConfiguration(log.configuration)} from ${log.configurationIndex}`;
+
+  test("[M1] the newest one counts as soon as it is there, and as long as", () => {
+    const kept = new TestLog([1, 1], { commit: 1 });
+    kept.log.append([at(1, 3, named("n1")), at(1, 4, named("n1", "n2"))]);
+    expect(newest(kept)).toBe("n1 n2 from 4");
+    kept.log.merge([at(2, 4, named("n4"))]);
+    expect(newest(kept)).toBe("n4 from 4");
+    kept.log.merge(entries("3/3"));
+    expect(newest(kept)).toBe("n1 n2 n3 from 0");
+  });
+
+  test("[M12] one that holds where the log begins outlives its entry", () => {
+    const kept = new TestLog([1, 1], { commit: 2 });
+    kept.log.append([at(1, 3, named("n1")), ...entries("1/4..1/5")]);
+    kept.log.commitTo(asIndex(5));
+    kept.log.compactTo(asIndex(4));
+    expect(newest(kept)).toBe("n1 from 3");
+    expect(describeConfiguration(kept.log.configurationAt(asIndex(4)))).toBe("n1");
+    expect(() => kept.log.configurationAt(asIndex(3))).toThrow(InvariantViolation);
+  });
+
+  test("[M12] that of a snapshot takes the place of all, newer ones in the log too", () => {
+    const kept = new TestLog([1], { commit: 1 });
+    kept.log.append([at(1, 2, named("n1")), ...entries("1/3..1/9"), at(1, 10, named("n2"))]);
+    kept.log.reset({ ...id("2/8"), configuration: foundedBy(["n3"]) });
+    expect(newest(kept)).toBe("n3 from 8");
   });
 });

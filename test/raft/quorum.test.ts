@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { Random } from "../../src/raft/random.ts";
 import { committedIndex, majority, voteOutcome } from "../../src/raft/quorum.ts";
 import { asIndex } from "../../src/raft/types.ts";
+import { foundedBy } from "../support/members.ts";
 
-const votersOf = (size: number): string[] => Array.from({ length: size }, (_, i) => `n${i + 1}`);
+const votersNamed = (size: number): string[] => Array.from({ length: size }, (_, i) => `n${i + 1}`);
 
 describe("majority", () => {
   test.each([
@@ -59,8 +60,8 @@ describe("committedIndex", () => {
   });
 
   function commitOf(matches: readonly number[]): number {
-    const voters = votersOf(matches.length);
-    return committedIndex(voters, (voter) => asIndex(matches[voters.indexOf(voter)]!));
+    const voters = votersNamed(matches.length);
+    return committedIndex(foundedBy(voters), (voter) => asIndex(matches[voters.indexOf(voter)]!));
   }
 });
 
@@ -93,13 +94,13 @@ describe("voteOutcome", () => {
     ["++++___", "won"],
     ["----___", "lost"],
   ])("[E12] the votes %s are %s", (votes, outcome) => {
-    const voters = votersOf(votes.length);
+    const voters = votersNamed(votes.length);
     const answers = votes
       .split("")
       .flatMap((vote, i): [string, boolean][] =>
         vote === "_" ? [] : [[voters[i]!, vote === "+"]],
       );
-    expect(voteOutcome(voters, new Map(answers))).toBe(outcome);
+    expect(voteOutcome(foundedBy(voters), new Map(answers))).toBe(outcome);
   });
 
   test("[E12] the votes of others do not count", () => {
@@ -108,6 +109,6 @@ describe("voteOutcome", () => {
       ["x", true],
       ["y", true],
     ]);
-    expect(voteOutcome(votersOf(3), strangers)).toBe("pending");
+    expect(voteOutcome(foundedBy(votersNamed(3)), strangers)).toBe("pending");
   });
 });

@@ -26,7 +26,6 @@ const wrongCalls: Record<string, (call: PeerRequest) => object> = {
   "of no version": (call) => ({ ...call, version: undefined }),
   "for another namespace": (call) => ({ ...call, namespace: "elsewhere" }),
   "for another replica": (call) => ({ ...call, to: "3" }),
-  "from one that is no member": (call) => ({ ...call, from: "9" }),
   "to one that is no member, if the call had its way": (call) => ({
     ...call,
     members: members.slice(0, 1),

@@ -10,6 +10,7 @@ import { unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import { DurableStorage } from "../../src/replica/storage.ts";
 import { nothing } from "../support/persist.ts";
 import { GroupUnderTest } from "./group-under-test.ts";
+import { founding } from "../../src/raft/membership.ts";
 
 afterEach(() => reset());
 
@@ -49,6 +50,8 @@ const version1 = [
     create_revision INTEGER NOT NULL, mod_revision INTEGER NOT NULL, version INTEGER NOT NULL)
     WITHOUT ROWID`,
   "INSERT INTO meta VALUES ('schema_version', '1')",
+  `INSERT INTO meta VALUES ('group', '{"namespace":"old","id":"1","members":[{"id":"1","region":"weur"},
+    {"id":"2","region":"weur"},{"id":"3","region":"weur"}]}')`,
   "INSERT INTO raft VALUES (1, 4, '2', 0, 0)",
   "INSERT INTO machine VALUES (2, 1, 1, 'ab', x'90')",
   "INSERT INTO kv VALUES ('a', x'01', NULL, 1, 1, 1)",
@@ -240,7 +243,8 @@ describe("What is billed", () => {
     await onDisk((storage, sql) => {
       for (let i = 0; i < 500; i++) storage.table.put(`key ${i}`, row);
       const source = storage.openExport({ ...counters, appliedIndex: 9 });
-      const install = { term: asTerm(1), index: asIndex(9) };
+      const configuration = founding([{ id: "1", region: "weur" }]);
+      const install = { term: asTerm(1), index: asIndex(9), configuration };
       const chunk = { place: 0, data: source.read(0).data };
       const written = rowsWritten(sql, () => storage.persist({ ...nothing, chunk, install }));
       expect(written).toBeGreaterThanOrEqual(500);
@@ -262,15 +266,15 @@ describe("A schema", () => {
   test("of a newer version is refused, and not touched", async () => {
     const group = new GroupUnderTest();
     await group.inside("2", (_, { storage }) => {
-      storage.sql.exec("UPDATE meta SET value = '3' WHERE name = 'schema_version'");
-      expect(() => new DurableStorage(storage)).toThrow(/schema version 3/);
-      expect(storage.sql.exec("SELECT value FROM meta").one()["value"]).toBe("3");
+      storage.sql.exec("UPDATE meta SET value = '4' WHERE name = 'schema_version'");
+      expect(() => new DurableStorage(storage)).toThrow(/schema version 4/);
+      expect(storage.sql.exec("SELECT value FROM meta").one()["value"]).toBe("4");
     });
   });
 
   test("of version 1 is brought up to date, with all that it holds", async () => {
     await onDisk((_storage, sql) => {
-      for (const table of ["meta", "raft", "log", "machine", "kv", "kv_before"]) {
+      for (const table of ["meta", "raft", "log", "machine", "kv", "kv_before", "membership"]) {
         sql.exec(`DROP TABLE ${table}`);
       }
       for (const statement of version1) sql.exec(statement);
@@ -282,6 +286,8 @@ describe("A schema", () => {
       expect(storage.log.slice(asIndex(1), asIndex(2), 99)).toEqual(entries);
       expect(storage.table.get("a")).toMatchObject({ createRevision: 1, modRevision: 1 });
       expect(storage.machineState).toEqual({ ...counters, appliedIndex: 2 });
+      const voters = [1, 2, 3].map((n) => ({ id: `${n}`, region: "weur" }));
+      expect(storage.log.configurations).toEqual([{ index: 0, configuration: founding(voters) }]);
       // What was there is counted for nothing, and goes with what comes after it.
       storage.persist(appendOf([{ ...sized(5)[0]!, index: asIndex(3) }]));
       storage.persist({ ...nothing, compactTo: { term: asTerm(1), index: asIndex(2) } });

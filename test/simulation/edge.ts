@@ -64,7 +64,7 @@ export class SimulatedEdge {
   }
 
   #env(attempts: Attempts): EdgeBindings {
-    const { ids, timing } = this.#world;
+    const { founders: ids, timing } = this.#world;
     return {
       REPLICA: {
         idFromName: (name: string) => name,

@@ -1,4 +1,5 @@
 import type { Random } from "../../src/raft/random.ts";
+import { membersOf } from "../../src/raft/membership.ts";
 import { MemoryDisk } from "../support/memory-storage.ts";
 import { SimulatedLife } from "./life.ts";
 import type { World } from "./world.ts";
@@ -26,7 +27,7 @@ export class Host {
     this.world = world;
     this.id = id;
     this.random = random;
-    this.disk = new MemoryDisk({
+    const disk = new MemoryDisk({
       chunkBytes: world.chunkBytes,
       later: (work) => {
         const { diskMs, slowDisk } = world.weather;
@@ -34,6 +35,7 @@ export class Host {
         world.agenda.after(random.between(0, factor * diskMs), () => this.whenRunning(work));
       },
     });
+    this.disk = disk.found(world.founders);
   }
 
   /** The life that a new event reaches: the current one, or a new one that starts with the event. */
@@ -44,6 +46,11 @@ export class Host {
   /** The current life, if there is one. */
   get current(): SimulatedLife | null {
     return this.#life;
+  }
+
+  /** Whether the replica knows that it has left the group. */
+  get hasLeft(): boolean {
+    return this.#life?.hasLeft ?? this.disk.left !== null;
   }
 
   get wallMs(): number {
@@ -108,6 +115,15 @@ export class Host {
   ended(life: SimulatedLife, error: unknown): void {
     if (this.#life === life) this.#life = null;
     if (this.#broken.get(life) !== error) this.world.aborted(life, error);
+  }
+
+  /** A life has found that the replica has left the group. Its object goes on to say so. */
+  left(life: SimulatedLife): void {
+    const { configuration } = life.raft.log;
+    const others = membersOf(configuration).filter(({ id }) => id !== this.id);
+    life.storage.saveLeft(others);
+    this.#alarm = null;
+    this.world.left(life);
   }
 
   /** Makes the current life's storage fail from its next wait on, or from its next write. */
@@ -203,7 +219,7 @@ export class Host {
     this.#lives++;
     const life = this.world.booted(new SimulatedLife(this, this.#lives));
     this.#life = life;
-    life.driver.boot();
+    if (!life.hasLeft) life.driver.boot();
     return life;
   }
 

@@ -1,6 +1,7 @@
 import {
   type ClientBatchResult,
   type ClientRequest,
+  type ClientResult,
   type StatusResult,
   clientProtocolVersion,
 } from "../../src/protocol/client.ts";
@@ -11,6 +12,7 @@ import { maxRounds } from "../../src/raft/read-index.ts";
 import { answerBatch } from "../../src/replica/client-api.ts";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
+import { describeMembers } from "../../src/replica/member-status.ts";
 import { isBareSignOfLife } from "../../src/replica/peers.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
 import { check } from "../invariants/check.ts";
@@ -52,7 +54,6 @@ export class SimulatedLife implements Life {
     this.driver = new Driver(
       {
         id,
-        voters: world.ids,
         seed: host.random.between(1, 1_000_000),
         ...world.timing.core,
         ...world.sizes,
@@ -67,6 +68,7 @@ export class SimulatedLife implements Life {
           host.ended(this, error);
           this.end();
         },
+        left: () => host.left(this),
       },
     );
     this.#watch();
@@ -93,6 +95,11 @@ export class SimulatedLife implements Life {
     return this.#isAlive;
   }
 
+  /** Whether the replica has left the group. Then its object only says so. */
+  get hasLeft(): boolean {
+    return this.storage.left !== null;
+  }
+
   /** Whether it waits for nothing: no disk, no answer, no client. */
   get isIdle(): boolean {
     const calls = [...this.#underWay.values()].reduce((sum, count) => sum + count, 0);
@@ -102,6 +109,7 @@ export class SimulatedLife implements Life {
   /** The replica's alarm rings. */
   ring(): void {
     this.#armedMs = null;
+    if (this.hasLeft) return;
     this.#wake.rang(this.raft.wakeAtMs, this.#host.world.timing.core.heartbeatMs);
     this.driver.checkTime();
   }
@@ -112,13 +120,17 @@ export class SimulatedLife implements Life {
     messages: readonly Message[],
     back: (answer: readonly Message[]) => void,
   ): void {
-    const answer = this.driver.receiveCall(from, messages);
+    const answer = this.hasLeft ? [] : this.driver.receiveCall(from, messages);
     this.#afterGate(answer, () => back(answer));
   }
 
   /** Answers a batch of an edge, as src/replica/replica.ts does. */
   answer(requests: readonly ClientRequest[], back: (answer: ClientBatchResult) => void): void {
-    void answerBatch(this.driver, requests).then((results) => {
+    const notLeader: ClientResult = { type: "notLeader", leader: null };
+    const answered = this.hasLeft
+      ? Promise.resolve(requests.map(() => notLeader))
+      : answerBatch(this.driver, requests);
+    void answered.then((results) => {
       const { role, term } = this.raft;
       const answer: ClientBatchResult = {
         version: clientProtocolVersion,
@@ -131,6 +143,7 @@ export class SimulatedLife implements Life {
   }
 
   poke(back: (status: StatusResult) => void): void {
+    if (this.hasLeft) return this.status(back);
     const { role } = this.raft;
     this.driver.poke();
     if (role === "follower" && this.raft.role !== role) {
@@ -141,8 +154,12 @@ export class SimulatedLife implements Life {
 
   status(back: (status: StatusResult) => void): void {
     const { raft, driver } = this;
+    const { id } = this.#host;
+    if (this.storage.left !== null) {
+      const members = this.storage.left;
+      return this.#afterGate([], () => back({ type: "left", id, members }));
+    }
     this.#wake.arm(raft.wakeAtMs);
-    const { world, id } = this.#host;
     const { role, term, leader, log, appliedIndex } = raft;
     const { revision, hash } = driver.machine.state;
     const status: StatusResult = {
@@ -159,10 +176,9 @@ export class SimulatedLife implements Life {
       firstLogIndex: log.base.index + 1,
       lastLogIndex: log.last.index,
       logBytes: driver.logBytes,
-      members: world.ids.map((member) => ({
-        id: member,
-        region: "local",
-      })),
+      members: describeMembers(log.configuration),
+      membersIndex: log.configurationIndex,
+      nextId: String(log.configuration.nextId),
     };
     this.#afterGate([], () => back(status));
   }

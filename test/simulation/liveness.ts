@@ -1,4 +1,5 @@
 import { describeRaft } from "../../src/raft/describe.ts";
+import { type Member, isAmong, votersOf } from "../../src/raft/membership.ts";
 import { Violation, check } from "../invariants/check.ts";
 import type { BatchClient } from "./batch-client.ts";
 import type { SimulatedClient } from "./client.ts";
@@ -25,14 +26,16 @@ export async function recover(
   clients: readonly SimulatedClient[],
   batchClients: readonly BatchClient[],
 ): Promise<void> {
+  const haveMembersChanged = world.weather.membersEveryMs > 0;
   world.weather = { ...calm, smallSizes: world.weather.smallSizes };
   world.links.heal();
   for (const host of world.hosts.values()) host.recover();
-  const minority = drawMinority(world);
-  if (!minority.isReached) cut(world, minority);
-  const core = world.ids.filter((id) => !minority.ids.has(id)).map((id) => world.host(id));
   const everybody = [...clients, ...batchClients];
   for (const client of everybody) client.finish();
+  if (haveMembersChanged) await membersSettle(world);
+  const minority = drawMinority(world);
+  if (!minority.isReached) cut(world, minority);
+  const core = votersIn(world).filter(({ id }) => !minority.ids.has(id));
   const isOver = (): boolean => everybody.every(({ isDone }) => isDone);
   await world.runUntil("every request has ended", isOver, patienceMs);
   await verify(world, clients[0]!);
@@ -42,7 +45,7 @@ export async function recover(
   // What was still on its way has come by then.
   await world.runFor(settleMs);
   requestsHaveEnded(world);
-  await agreeAll(world, minority.isReached ? [...world.hosts.values()] : core);
+  await agreeAll(world, minority.isReached ? votersIn(world) : core);
   if (minority.isReached) {
     // One that should rather lead, and can't, is told to again and again.
     if (world.timing.core.ranks.size === 0) await keepLeader(world, minority);
@@ -58,6 +61,26 @@ export async function recover(
     }
   });
   await world.runFor(1);
+}
+
+const votersIn = (world: World): Host[] =>
+  votersOf(world.configuration).map(({ id }) => world.host(id));
+
+/** What somebody wanted of the members has come to an end. */
+async function membersSettle(world: World): Promise<void> {
+  const isSettled = (): boolean => {
+    const { configuration, leader } = world;
+    if (configuration.outgoing.length + configuration.learners.length > 0) return false;
+    // What one of late did not bring to its end, the next leader may.
+    const newest = Math.max(...votersIn(world).map(({ life }) => life.raft.term));
+    if (leader === null || leader.raft.term < newest) return false;
+    const { log, term } = leader.raft;
+    return log.configurationIndex <= log.commitIndex && log.termAt(log.commitIndex) === term;
+  };
+  // Somebody must do it, even if nobody asks for anything any more and every alarm was lost.
+  for (const { life } of world.hosts.values()) life.poke(() => {});
+  for (const host of world.hosts.values()) host.mendAlarm();
+  await world.runUntil("the members settle", isSettled, 2 * patienceMs);
 }
 
 /** Who else has ways to replicas. */
@@ -76,7 +99,8 @@ interface Minority {
 
 /** In some runs a minority never recovers. */
 function drawMinority(world: World): Minority {
-  const { ids, seen } = world;
+  const { seen } = world;
+  const ids = votersIn(world).map(({ id }) => id);
   const random = world.random("minority");
   const size = random.between(0, 2) === 0 ? random.between(0, (ids.length - 1) >> 1) : 0;
   const faulty = new Set<string>();
@@ -110,9 +134,10 @@ async function alarmsAreSet(world: World): Promise<void> {
   for (const { life } of world.hosts.values()) life.poke(() => {});
   // An alarm that was lost before its time must be due, and then overdue for as long as it may be.
   await world.runFor(world.timing.core.electionMaxMs + 2500);
-  for (const host of world.hosts.values()) {
+  const voters = votersIn(world);
+  for (const host of voters) {
     host.life.poke(() => {});
-    const isSet = host.hasAlarm || world.ids.length === 1;
+    const isSet = host.hasAlarm || voters.length === 1;
     check(isSet, "alarm", () => `${host.id} has none`);
   }
 }
@@ -162,8 +187,7 @@ async function agreeAll(world: World, hosts: readonly Host[]): Promise<void> {
  * but the next one stays.
  */
 async function keepLeader(world: World, minority: Minority): Promise<void> {
-  const newest = (): number =>
-    Math.max(...[...world.hosts.values()].map(({ life }) => life.raft.term));
+  const newest = (): number => Math.max(...votersIn(world).map(({ life }) => life.raft.term));
   const mayFall = minority.ids.has(world.leader!.id);
   // A leader that a few can call, and that can't call them, leads on as well.
   const isUncalled = !mayFall && world.random("uncalled").between(0, 1) === 0;
@@ -178,8 +202,10 @@ async function keepLeader(world: World, minority: Minority): Promise<void> {
 /** Whoever should rather lead does so in the end. */
 async function preferredLeads(world: World, core: readonly Host[]): Promise<void> {
   const { ranks } = world.timing.core;
-  const isBest = (): boolean => world.ids.length === 1 || ranks.has(world.leader?.id ?? "");
-  if (ranks.size === 0) return;
+  const isPreferred = ({ region }: Member): boolean => ranks.has(region);
+  const preferred = votersOf(world.configuration).filter(isPreferred);
+  if (preferred.length === 0) return;
+  const isBest = (): boolean => isAmong(preferred, world.leader?.id ?? "");
   await world.runUntil("the preferred replica leads", isBest, 3 * world.timing.core.patienceMs);
   await world.runFor(settleMs);
   await agreeAll(world, core);

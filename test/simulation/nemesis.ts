@@ -1,7 +1,11 @@
 import type { Random } from "../../src/raft/random.ts";
+import { type Change, membersOf } from "../../src/raft/membership.ts";
 import type { SimulatedEdge } from "./edge.ts";
 import type { Host } from "./host.ts";
 import type { World } from "./world.ts";
+
+/** Enough for every founder to be replaced, and some more. */
+const maxReplicas = 14;
 
 /** Does to a world, again and again, what its weather says, until a moment of the world's time. */
 export class Nemesis {
@@ -27,7 +31,7 @@ export class Nemesis {
     this.#every("cut", weather.cutEveryMs, (random) => this.#cut(random));
     this.#every("clog", weather.clogEveryMs, (random) => this.#clog(random));
     this.#every("edge", weather.edgeCrashEveryMs, (random) => this.#crashEdge(random));
-    this.#skewClocks();
+    this.#every("members", weather.membersEveryMs, (random) => this.#change(random));
   }
 
   /** Does something at intervals of `meanMs` on average; 0 for never. */
@@ -42,12 +46,6 @@ export class Nemesis {
       });
     };
     next();
-  }
-
-  #skewClocks(): void {
-    const random = this.#world.random("skew");
-    const { skewMs } = this.#world.weather;
-    for (const host of this.#world.hosts.values()) host.skewMs = random.between(-skewMs, skewMs);
   }
 
   #crash(random: Random): void {
@@ -78,6 +76,28 @@ export class Nemesis {
     if (leader === null) return;
     trace.note(() => `${leader.id} is to hand over to ${to}`);
     this.#world.host(leader.id).whenRunning(() => leader.isAlive && leader.driver.transfer(to));
+  }
+
+  /** Somebody wants others to belong to the group. */
+  #change(random: Random): void {
+    const { leader, hosts, founders, seen, trace } = this.#world;
+    if (leader === null || hosts.size >= maxReplicas) return;
+    const { configuration } = leader.raft.log;
+    const members = membersOf(configuration);
+    const anyone = members[random.between(0, members.length - 1)]!.id;
+    const region = founders[random.between(0, founders.length - 1)]!;
+    const change: Change =
+      random.between(0, 2) === 0
+        ? { type: "remove", id: anyone }
+        : { type: "add", region, replaces: random.between(0, 1) === 0 ? anyone : null };
+    trace.note(() => `${leader.id} is to ${JSON.stringify(change)}`);
+    this.#world.host(leader.id).whenRunning(() => {
+      if (!leader.isAlive || leader.hasLeft) return;
+      void leader.driver.change(change).then(({ type }) => {
+        if (type === "begun") seen.saw("change of members begun");
+        if (type === "unknown") seen.saw("change of members in doubt");
+      });
+    });
   }
 
   #pause(random: Random): void {

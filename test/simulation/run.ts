@@ -107,7 +107,7 @@ async function live(world: World, { clients, batchClients, edges, ms }: Plan): P
   const batches = names("b", batchClients).map((name) => new BatchClient(world, name));
   for (const { life } of world.hosts.values()) life.poke(() => {});
   // The founder need not wait for anybody's silence.
-  world.host(world.ids[0]!).life.driver.campaign();
+  world.host(world.founders[0]!).life.driver.campaign();
   for (const client of [...allClients, ...batches]) client.begin();
   new Nemesis(world, allEdges, ms).begin();
   await world.runFor(ms);

@@ -20,7 +20,7 @@ export function drawTiming(random: Random): Timing {
     values[random.between(0, values.length - 1)]!;
   const electionMinMs = among(100, 150, 150, 300);
   const electionMaxMs = electionMinMs + among(50, 150, 800);
-  // In some worlds one replica should rather lead, and soon gets what it should.
+  // In some worlds one replica should rather lead, and soon gets what it should. Each is in a region of its own.
   const isRanked = random.between(0, 3) === 0;
   const ranks = new Map(isRanked ? [["2", 0]] : []);
   const patienceMs = electionMaxMs * (isRanked ? 2 : among(2, 10));

@@ -45,6 +45,8 @@ const faults = {
   evictEveryMs: [1000, 20],
   /** Somebody wants somebody else to lead. */
   transferEveryMs: [2000, 50],
+  /** Somebody wants others to belong to the group. */
+  membersEveryMs: [2000, 30],
   /** A replica stands still for seconds, and then finds all that came meanwhile. */
   pauseEveryMs: [4000, 200],
   /** From the start of an event to the end of its body. */

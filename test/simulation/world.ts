@@ -1,13 +1,15 @@
 import { defaultSizes } from "../../src/raft/config.ts";
 import { chunkBytes as usualChunkBytes } from "../../src/replica/chunked-export.ts";
 import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
+import { type Configuration, isJoint, isVoter } from "../../src/raft/membership.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Random } from "../../src/raft/random.ts";
 import { windowSize } from "../../src/kv/request-window.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { Violation, check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
-import type { Step } from "../invariants/life.ts";
+import type { Life, Step } from "../invariants/life.ts";
+import { foundedBy } from "../support/members.ts";
 import { Agenda } from "./agenda.ts";
 import { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
@@ -36,12 +38,15 @@ type PeerHearing = Hearing<readonly Message[]>;
  */
 export class World {
   readonly seed: number;
-  readonly ids: readonly string[];
+  /** The replicas that the group is founded with. */
+  readonly founders: readonly string[];
   readonly agenda = new Agenda();
   readonly seen = new Sightings();
   readonly trace: Trace;
   readonly links: Links;
-  readonly hosts: ReadonlyMap<string, Host>;
+  /** All replicas that there ever were. */
+  readonly hosts = new Map<string, Host>();
+  readonly #durables = new Map<string, Pick<Life, "id" | "durable">>();
   readonly invariants: Invariants;
   readonly ledger: Ledger;
   readonly virtual: VirtualHost;
@@ -62,6 +67,8 @@ export class World {
   #lastLeader = "";
   /** Whom a leader has told to stand for election, since the last one. */
   #toldToStand = "";
+  /** Who began the change of voters that is under way. */
+  #jointBy = "";
   /** Writes of clients that are under way. */
   openWrites = 0;
 
@@ -70,7 +77,7 @@ export class World {
     this.#weather = weather;
     this.trace = trace;
     trace.follow(this.agenda);
-    this.ids = Array.from({ length: replicas }, (_, i) => String(i + 1));
+    this.founders = Array.from({ length: replicas }, (_, i) => String(i + 1));
     this.#calls = this.random("calls");
     this.sizes = weather.smallSizes > 0 ? drawSizes(this.random("sizes")) : defaultSizes;
     this.requestWindow = [8, 50, windowSize, windowSize][this.random("window").between(0, 3)]!;
@@ -80,12 +87,8 @@ export class World {
     this.chunkBytes = [50, 100, 100, 300, usualChunkBytes][this.random("chunks").between(0, 4)]!;
     this.virtual = new VirtualHost(this.agenda, this.random("edges"));
     this.links = new Links(this.agenda, this.random("links"), this.seen, weather);
-    this.hosts = new Map(
-      this.ids.map((id) => [id, new Host(this, id, this.random(`replica ${id}`))]),
-    );
-    this.invariants = new Invariants(
-      new Map([...this.hosts].map(([id, { disk }]) => [id, { id, durable: disk.durable }])),
-    );
+    this.invariants = new Invariants(foundedBy(this.founders), this.#durables);
+    for (const id of this.founders) this.host(id);
   }
 
   get weather(): Weather {
@@ -105,8 +108,25 @@ export class World {
     return new Random(mixed);
   }
 
+  /** The replica of that id, which comes into being when it is first called. */
   host(id: string): Host {
-    return this.hosts.get(id)!;
+    const known = this.hosts.get(id);
+    if (known !== undefined) return known;
+    const host = new Host(this, id, this.random(`replica ${id}`));
+    host.skewMs = this.random(`skew ${id}`).between(-this.weather.skewMs, this.weather.skewMs);
+    this.hosts.set(id, host);
+    this.#durables.set(id, { id, durable: host.disk.durable });
+    return host;
+  }
+
+  /** Those that have not left, as far as they know. */
+  get ids(): readonly string[] {
+    return [...this.hosts.values()].filter(({ hasLeft }) => !hasLeft).map(({ id }) => id);
+  }
+
+  /** Who belongs to the group, by the newest configuration that is committed. */
+  get configuration(): Configuration {
+    return this.invariants.members.configuration;
   }
 
   /** The current life that leads the newest term, if any does. */
@@ -147,6 +167,7 @@ export class World {
     messages: readonly Message[],
     { answered, failed }: PeerHearing,
   ): void {
+    this.#guard(() => this.invariants.members.mayBeCalled(to));
     const arrive = this.#copied(messages);
     this.#exchange<() => Message[]>(
       from,
@@ -210,6 +231,13 @@ export class World {
     return life;
   }
 
+  /** A life has found that its replica belongs to the group no more. */
+  left({ id }: SimulatedLife): void {
+    this.seen.saw("replica has left");
+    this.trace.note(() => `${id} has left`);
+    this.#guard(() => this.invariants.members.left(id));
+  }
+
   /** A life has a snapshot in the place of its state: it must be the state of that moment. */
   installed({ id, driver, isAlive, storage }: SimulatedLife): void {
     if (!isAlive) return;
@@ -231,6 +259,9 @@ export class World {
   sent(message: Message): void {
     this.#guard(() => this.invariants.sent(message));
     if (message.type === "preVoteResponse" && !message.granted) this.seen.saw("pre-vote refused");
+    if (message.type === "preVoteResponse" && message.hasLeft === true) {
+      this.seen.saw("told to have left");
+    }
     if (message.type === "requestVoteResponse" && !message.granted) this.seen.saw("vote refused");
     if (message.type === "appendEntriesResponse" && message.result.type === "conflict") {
       this.seen.saw("log conflict");
@@ -271,6 +302,9 @@ export class World {
       this.#lastLeader = replica.id;
       this.#toldToStand = "";
     }
+    if (input.type === "receive" && input.message.type === "requestVoteRequest") {
+      if (!isVoter(before.configuration, replica.id)) seen.saw("learner asked for its vote");
+    }
     if (input.type === "receive" && input.message.type === "timeoutNowRequest") {
       seen.saw("follower told to stand");
       this.#toldToStand = replica.id;
@@ -291,6 +325,7 @@ export class World {
     if (input.type === "compact" && persist?.compactTo?.index !== input.index) {
       seen.saw("log kept for a follower");
     }
+    this.#countMembers(replica, input, before);
     for (const { reason } of output.failed) {
       if (reason === "dropped") seen.saw("proposal dropped");
       if (reason === "unknown") seen.saw("write under another leader's fate");
@@ -303,6 +338,32 @@ export class World {
       if (log.termAt(log.commitIndex) !== term) seen.saw("read before the first own commit");
       if (replica.isReplaced) seen.saw("read begun by a zombie leader");
     }
+  }
+
+  #countMembers({ id, raft }: Life, input: Step["input"], before: Step["before"]): void {
+    const { seen } = this;
+    const { configuration } = raft.log;
+    if (configuration === before.configuration) return;
+    const [was, is] = [isJoint(before.configuration), isJoint(configuration)];
+    const leads = raft.role === "leader";
+    if (leads && is && before.configuration.learners.length > configuration.learners.length) {
+      seen.saw("learner promoted");
+    }
+    if (leads && was && !is) {
+      seen.saw("joint configuration committed");
+      if (this.#jointBy !== id) seen.saw("change ended by another leader");
+      if (!isVoter(configuration, id)) seen.saw("leader that is no voter");
+      if (this.founders.every((founder) => !isVoter(configuration, founder))) {
+        seen.saw("all founders replaced");
+      }
+    }
+    if (leads && is) this.#jointBy = id;
+    if (input.type !== "receive") return;
+    const { type } = input.message;
+    if (type === "installSnapshotRequest") seen.saw("configuration by snapshot");
+    const isCut =
+      type === "appendEntriesRequest" && configuration.nextId < before.configuration.nextId;
+    if (isCut) seen.saw("configuration cut off");
   }
 
   #exchange<Answer>(

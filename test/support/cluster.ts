@@ -19,13 +19,15 @@ export class Cluster {
   nowMs = 0;
   readonly #surroundings: Surroundings;
   readonly #settings: Partial<RaftConfig>;
+  readonly #founders: readonly NodeId[];
 
   constructor(
     ids: readonly NodeId[],
     settings: Partial<RaftConfig> = {},
     observe: (step: StepRecord) => void = () => {},
   ) {
-    this.#settings = { ...settings, voters: ids };
+    this.#settings = settings;
+    this.#founders = ids;
     this.#surroundings = {
       nowMs: () => this.nowMs,
       send: (message) => this.network.send(message),
@@ -37,7 +39,11 @@ export class Cluster {
   /** Boots a replica anew from the storage that `start` describes. */
   start(id: NodeId, start: Start): TestReplica {
     const config = testConfig(id, this.#settings);
-    const replica = new TestReplica(config, storageOf(start), this.#surroundings);
+    const replica = new TestReplica(
+      config,
+      storageOf({ voters: this.#founders, ...start }),
+      this.#surroundings,
+    );
     this.replicas.set(id, replica);
     return replica;
   }

@@ -42,12 +42,11 @@ export class DriverBench {
     limits = logLimits(2 ** 30),
   }: BenchOptions = {}) {
     this.disk = disk;
-    this.storage = disk.open();
+    this.storage = disk.found(voters).open();
     const traced = this.#traced(this.storage);
     this.driver = new Driver(
       {
         id: "1",
-        voters,
         seed: 1,
         heartbeatMs: 50,
         electionMinMs: 150,
@@ -72,6 +71,7 @@ export class DriverBench {
           this.aborts.push({ error, state });
           this.#note(`abort: ${error instanceof Error ? error.message : String(error)}`);
         },
+        left: () => this.#note("left"),
       },
     );
   }

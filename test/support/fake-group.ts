@@ -6,6 +6,7 @@ import {
   type ClientBatchResult,
   type ClientRequest,
   type ClientResult,
+  type MemberStatus,
   type StatusResult,
   type TransferRequest,
   type TransferResult,
@@ -316,8 +317,14 @@ export const statusOf = (
   logBytes: 0,
   revision: 0,
   stateHash: "",
-  members: ["1", "2", "3"].map((member) => ({ id: member, region: "local" })),
+  members: votersNamed(["1", "2", "3"]),
+  membersIndex: 0,
+  nextId: "4",
 });
+
+/** Voters as replicas speak of them. */
+export const votersNamed = (ids: readonly string[], region = "local"): MemberStatus[] =>
+  ids.map((id) => ({ id, region, role: "voter", replaces: null }));
 
 const expired: ClientResult = { type: "expired" };
 const believable: ClientResult = { type: "put", created: true, revision: 1 };

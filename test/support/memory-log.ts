@@ -1,7 +1,9 @@
-import type { Persist, SnapshotExport } from "../../src/raft/io.ts";
+import type { Persist, Snapshot, SnapshotExport } from "../../src/raft/io.ts";
 import type { LogReader } from "../../src/raft/log.ts";
+import type { Configuration } from "../../src/raft/membership.ts";
 import type { Persisted } from "../../src/raft/raft.ts";
 import {
+  type ConfigurationAt,
   type Entry,
   type EntryId,
   type HardState,
@@ -11,14 +13,22 @@ import {
   asTerm,
   zeroEntryId,
 } from "../../src/raft/types.ts";
+import { foundedBy } from "./members.ts";
 
 /** A log in an array. Strict: to ask for what it does not hold is an error in whoever asks. */
 export class MemoryLog implements LogReader {
   #base: EntryId;
   readonly #entries: Entry[];
+  #configurations: readonly ConfigurationAt[];
 
-  constructor(entries: readonly Entry[] = [], base: EntryId = zeroEntryId) {
+  /** @param configuration who belonged to the group as of `base`. */
+  constructor(
+    entries: readonly Entry[] = [],
+    base: EntryId = zeroEntryId,
+    configuration: Configuration = foundedBy(["n1", "n2", "n3"]),
+  ) {
     this.#base = base;
+    this.#configurations = [{ index: base.index, configuration }];
     this.#entries = [];
     this.write({ truncateFrom: null, entries });
   }
@@ -30,6 +40,10 @@ export class MemoryLog implements LogReader {
   get last(): EntryId {
     const last = this.#entries.at(-1);
     return last === undefined ? this.#base : { term: last.term, index: last.index };
+  }
+
+  get configurations(): readonly ConfigurationAt[] {
+    return this.#configurations;
   }
 
   get entries(): readonly Entry[] {
@@ -56,12 +70,14 @@ export class MemoryLog implements LogReader {
     if (truncateFrom !== null) {
       this.#at(truncateFrom);
       this.#entries.splice(truncateFrom - this.#base.index - 1);
+      this.#configurations = this.#configurations.filter(({ index }) => index < truncateFrom);
     }
     for (const entry of entries) {
       if (entry.index !== this.last.index + 1) {
         throw new Error(`entry ${entry.index} does not follow ${this.last.index}`);
       }
       this.#entries.push(entry);
+      if (entry.type === "configuration") this.#configurations = [...this.#configurations, entry];
     }
   }
 
@@ -71,16 +87,20 @@ export class MemoryLog implements LogReader {
     const base = { term: this.termAt(index), index };
     this.#entries.splice(0, index - this.#base.index);
     this.#base = base;
+    const holding = this.#configurations.findLastIndex((at) => at.index <= index);
+    this.#configurations = this.#configurations.slice(holding);
   }
 
   /** Holds nothing, and begins after `base`. */
-  reset(base: EntryId): void {
+  reset({ configuration, ...base }: Snapshot): void {
     this.#entries.splice(0);
     this.#base = base;
+    this.#configurations = [{ index: base.index, configuration }];
   }
 
   copy(): MemoryLog {
-    return new MemoryLog(this.#entries, this.#base);
+    const { configuration } = this.#configurations[0]!;
+    return new MemoryLog(this.#entries, this.#base, configuration);
   }
 
   #at(index: number): Entry {
@@ -238,6 +258,9 @@ export class MemoryStorage {
       },
       get last() {
         return written().last;
+      },
+      get configurations() {
+        return written().configurations;
       },
       termAt(index) {
         requireDurable(index);

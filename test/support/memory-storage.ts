@@ -2,8 +2,10 @@ import { type MachineState, initialState } from "../../src/kv/state-machine.ts";
 import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { KvTable, Row } from "../../src/kv/table.ts";
-import type { Persist, SnapshotExport } from "../../src/raft/io.ts";
+import type { Member } from "../../src/raft/membership.ts";
+import type { Persist, Snapshot, SnapshotExport } from "../../src/raft/io.ts";
 import {
+  type ConfigurationAt,
   type Entry,
   type EntryId,
   type HardState,
@@ -23,16 +25,20 @@ import { type PackedRecord, packRecord, unpackRecord } from "../../src/replica/p
 import type { Storage, StoredLog } from "../../src/replica/ports.ts";
 import { type Turn, unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import type { Durable } from "../invariants/life.ts";
+import { foundedBy } from "./members.ts";
 
 /** What a disk holds. */
 interface Content {
   hardState: HardState;
   base: EntryId;
+  configurations: readonly ConfigurationAt[];
   entries: Entry[];
   rows: Map<string, Row>;
   machine: MachineState;
   /** One element a turn that made any, as the replica's SQLite table has one row. */
   turns: { readonly state: MachineState; readonly records: readonly RequestRecord[] }[];
+  /** Who belonged to the group when this replica left it; null when it has not. */
+  left: readonly Member[] | null;
   /** What has come of a snapshot. */
   incoming: Pick<Content, "rows" | "machine" | "turns"> | null;
 }
@@ -57,11 +63,13 @@ export class MemoryDisk {
   readonly #durable: Content = {
     hardState: { term: asTerm(0), vote: null },
     base: zeroEntryId,
+    configurations: [],
     entries: [],
     rows: new Map(),
     machine: initialState,
     turns: [],
     incoming: null,
+    left: null,
   };
   #newest: MemoryStorage | null = null;
 
@@ -78,6 +86,18 @@ export class MemoryDisk {
       },
       log: new MemoryLog(content),
     };
+  }
+
+  /** Says who belongs to the group in the beginning, if that is not known yet. */
+  found(voters: readonly string[]): this {
+    const content = this.#durable;
+    if (content.configurations.length > 0) return this;
+    content.configurations = [{ index: asIndex(0), configuration: foundedBy(voters) }];
+    return this;
+  }
+
+  get left(): readonly Member[] | null {
+    return this.#durable.left;
   }
 
   /** What a crash of everything would leave. */
@@ -149,6 +169,15 @@ export class MemoryStorage implements Storage {
     return this.#content.machine;
   }
 
+  /** Who belonged to the group when this replica left it; null when it has not. */
+  get left(): readonly Member[] | null {
+    return this.#content.left;
+  }
+
+  saveLeft(members: readonly Member[]): void {
+    this.#write((content) => (content.left = members));
+  }
+
   /** Whether this instance has lost the disk, by a crash or to a newer instance. */
   get isGone(): boolean {
     return this.#isGone;
@@ -166,12 +195,19 @@ export class MemoryStorage implements Storage {
       if (install !== null) installSnapshot(content, install);
       if (compactTo !== null) {
         content.base = compactTo;
+        const holds = ({ index }: ConfigurationAt): boolean => index <= compactTo.index;
+        const holding = content.configurations.findLastIndex(holds);
+        content.configurations = content.configurations.slice(holding);
         content.entries = content.entries.filter(({ index }) => index > compactTo.index);
       }
       if (truncateFrom !== null) {
-        content.entries = content.entries.filter(({ index }) => index < truncateFrom);
+        const stays = ({ index }: { readonly index: LogIndex }): boolean => index < truncateFrom;
+        content.entries = content.entries.filter(stays);
+        content.configurations = content.configurations.filter(stays);
       }
       content.entries.push(...entries);
+      const added = entries.filter((entry) => entry.type === "configuration");
+      content.configurations = [...content.configurations, ...added];
     });
   }
 
@@ -286,6 +322,10 @@ class MemoryLog implements StoredLog {
     return this.#content.base;
   }
 
+  get configurations(): readonly ConfigurationAt[] {
+    return this.#content.configurations;
+  }
+
   get bytes(): number {
     return this.#content.entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
   }
@@ -381,12 +421,13 @@ function storeChunk(content: Content, place: number, data: Uint8Array): void {
   }
 }
 
-function installSnapshot(content: Content, snapshot: EntryId): void {
+function installSnapshot(content: Content, { configuration, ...snapshot }: Snapshot): void {
   const { incoming } = content;
   if (incoming?.machine.appliedIndex !== snapshot.index) {
     throw new Error(`there is no snapshot at ${snapshot.index}`);
   }
   content.base = snapshot;
+  content.configurations = [{ index: snapshot.index, configuration }];
   content.entries = [];
   content.rows = incoming.rows;
   content.machine = incoming.machine;

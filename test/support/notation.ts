@@ -16,6 +16,7 @@ import {
   asIndex,
   asTerm,
 } from "../../src/raft/types.ts";
+import { foundedBy } from "./members.ts";
 import { partOfState } from "./memory-log.ts";
 
 /** `2/5`: term 2, index 5. */
@@ -129,6 +130,7 @@ function installSnapshot(
     ...header,
     type: "installSnapshotRequest",
     snapshot,
+    configuration: foundedBy(["n1", "n2", "n3"]),
     shipment,
     chunk,
     data: partOfState(snapshot.index, chunk),

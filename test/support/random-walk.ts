@@ -11,6 +11,7 @@ import { type NodeId, asIndex } from "../../src/raft/types.ts";
 import { Cluster } from "./cluster.ts";
 import { check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
+import { foundedBy } from "./members.ts";
 import { Requests, dataOf } from "./requests.ts";
 import type { StepRecord, TestReplica } from "./test-replica.ts";
 
@@ -41,7 +42,7 @@ export class RandomWalk {
     this.#random = new Random(seed);
     const ids = Array.from({ length: size }, (_, i) => `n${i + 1}`);
     this.#cluster = new Cluster(ids, this.#settings(), (step) => this.#observe(step));
-    this.#invariants = new Invariants(this.#cluster.replicas);
+    this.#invariants = new Invariants(foundedBy(ids), this.#cluster.replicas);
     this.#requests = new Requests(this.#invariants);
     const { network } = this.#cluster;
     const send = network.send.bind(network);

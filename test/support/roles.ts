@@ -1,4 +1,5 @@
 import { Leader } from "../../src/raft/leader.ts";
+import { votersOf } from "../../src/raft/membership.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import { LoneReplica } from "./lone-replica.ts";
 import type { Start } from "./start.ts";
@@ -54,8 +55,10 @@ export function acceptAll(
   );
 }
 
-export function othersOf({ config }: LoneReplica): NodeId[] {
-  return config.voters.filter((voter) => voter !== config.id);
+export function othersOf({ id, raft: { log } }: LoneReplica): NodeId[] {
+  return votersOf(log.configuration)
+    .map((voter) => voter.id)
+    .filter((voter) => voter !== id);
 }
 
 /** What a leader sends to one follower, of all that came out of a step. */

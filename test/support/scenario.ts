@@ -1,5 +1,6 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
 import {
+  describeConfiguration,
   describeInput,
   describeMessage,
   describeOutput,
@@ -61,6 +62,12 @@ class Scenario {
       this.#lines = [`${id} leads term ${this.#replica(id).raft.term}, and all know`];
     },
     time: ([id]) => void this.#replica(id).time(),
+    // change 1 #5 add; change 1 #5 add 2: in the place of 2; change 1 #5 remove 2.
+    change: ([id, request, ...words]) => {
+      this.#replica(id).change(number(request), words.join(" "));
+    },
+    // join 4: the object of a new member comes into being.
+    join: ([id = ""]) => void this.#cluster.start(id, {}),
     transfer: ([id, to = ""]) => void this.#replica(id).transfer(to),
     poke: ([id]) => void this.#replica(id).poke(),
     // unreachable n1 n2: something to n2 was lost; unreachable n1 n2 chunk: it had a chunk of a snapshot.
@@ -136,6 +143,13 @@ class Scenario {
       const to = asIndex(number(index));
       this.#replica(id).compact(to, forced === "forced" ? to : undefined);
     },
+    // members: by the newest configuration in each one's log.
+    members: (ids) =>
+      this.#report(ids, ({ id, raft: { log, hasLeft } }) => {
+        const at = log.configurationIndex > log.commitIndex ? "not committed" : "committed";
+        const left = hasLeft ? ", has left" : "";
+        return `${id}: ${describeConfiguration(log.configuration)} from ${log.configurationIndex}, ${at}${left}`;
+      }),
     status: (ids) => this.#report(ids, ({ raft }) => describeRaft(raft)),
     // logs: the terms of each log's entries, as the paper draws them.
     logs: (ids) =>

@@ -1,6 +1,7 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
 import { type NodeId, asIndex, asTerm } from "../../src/raft/types.ts";
 import { MemoryLog, MemoryStorage } from "./memory-log.ts";
+import { foundedBy } from "./members.ts";
 import { id, logOfTerms } from "./notation.ts";
 
 /** What a replica in a test starts with; all of it may be left out. */
@@ -11,6 +12,8 @@ export interface Start extends Partial<RaftConfig> {
   readonly log?: readonly number[];
   readonly base?: string;
   readonly applied?: number;
+  /** Three by default. */
+  readonly voters?: readonly NodeId[];
 }
 
 export function storageOf({
@@ -19,11 +22,12 @@ export function storageOf({
   log = [],
   base = "0/0",
   applied,
+  voters = ["n1", "n2", "n3"],
 }: Start): MemoryStorage {
   const baseId = id(base);
   return new MemoryStorage({
     hardState: { term: asTerm(term), vote: vote ?? null },
-    log: new MemoryLog(logOfTerms(log, baseId.index), baseId),
+    log: new MemoryLog(logOfTerms(log, baseId.index), baseId, foundedBy(voters)),
     appliedIndex: asIndex(applied ?? baseId.index),
   });
 }

@@ -7,7 +7,6 @@ import { type RaftConfig, defaultSizes } from "../../src/raft/config.ts";
 export function testConfig(id: string, settings: Partial<RaftConfig> = {}): RaftConfig {
   return {
     id,
-    voters: ["n1", "n2", "n3"],
     seed: Number(id.replace(/\D/g, "")),
     heartbeatMs: 10,
     electionMinMs: 100,

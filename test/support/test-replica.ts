@@ -1,6 +1,7 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
 import { describeOutput } from "../../src/raft/describe.ts";
 import type { Input, Proposal, RequestId } from "../../src/raft/io.ts";
+import type { Change } from "../../src/raft/membership.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
 import { type Entry, type LogIndex, type NodeId, asIndex } from "../../src/raft/types.ts";
@@ -156,6 +157,14 @@ export class TestReplica implements Life {
   /** Offers to forget entries up to `index`, and those up to `forced` whatever followers need. */
   compact(index: LogIndex, forced: LogIndex = asIndex(0)): string[] {
     return this.step({ type: "compact", index, forced });
+  }
+
+  /** `add`, `add 2` for a new member in the place of 2, or `remove 2`. */
+  change(requestId: RequestId, text: string): string[] {
+    const [type, id] = text.split(" ");
+    const change: Change =
+      type === "remove" ? { type, id: id! } : { type: "add", region: "new", replaces: id ?? null };
+    return this.step({ type: "change", id: requestId, change });
   }
 
   transfer(to: NodeId): string[] {

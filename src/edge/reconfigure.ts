@@ -1,0 +1,139 @@
+import type { ChangeResult, MemberStatus, ReplicaStatus } from "../protocol/client.ts";
+import { backoffMs, pause } from "./pause.ts";
+import { Problem } from "./problem.ts";
+import type { ReplicaGroup } from "./replica-group.ts";
+import { callRollOfGroup, newestLeader } from "./roll-call.ts";
+
+/** How somebody wants the members of a group to change. */
+export type WantedChange =
+  /** A new one, in the place of another or in addition. */
+  | { readonly type: "add"; readonly region: string | null; readonly replaces: string | null }
+  | { readonly type: "remove"; readonly id: string };
+
+/** A change that has begun for good. */
+export interface Changed {
+  /** The member that came, or the one that goes. */
+  readonly id: string;
+  /** Whether all of it has happened; else it goes on by itself. */
+  readonly isOver: boolean;
+  readonly status: ReplicaStatus;
+}
+
+/** How long replicas may take to speak of themselves. */
+const statusTimeoutMs = 1000;
+/** The longest wait between two looks. */
+const longestPauseMs = 100;
+
+/** The leader of a group, with what it says of the members. Throws a Problem when none is found. */
+export async function findLeader(group: ReplicaGroup, timeoutMs: number): Promise<ReplicaStatus> {
+  const roll = await callRollOfGroup(group, timeoutMs);
+  const leader = newestLeader(roll);
+  if (leader !== null) return leader;
+  const isAnyHeard = roll.some(({ status }) => status !== null);
+  throw isAnyHeard
+    ? new Problem("no_leader", "the group has no leader at the moment; nothing was changed")
+    : new Problem("unavailable", "no replica can be reached; nothing was changed");
+}
+
+/**
+ * Has the leader of a group change its members, and waits until that is over or time is up.
+ *
+ * @throws Problem when nothing can be changed, and when it is not known whether anything was.
+ */
+export async function reconfigure(
+  group: ReplicaGroup,
+  wanted: WantedChange,
+  timeoutMs: number,
+): Promise<Changed> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  const rollMs = Math.min(statusTimeoutMs, Math.ceil(timeoutMs / 3));
+  for (let n = 0; ; n++) {
+    const leader = await findLeader(group, rollMs);
+    const change = toChange(wanted, leader, group);
+    const result = await group.change(leader.id, change, deadline).catch(() => null);
+    if (result?.type === "begun") return awaitEnd(group, leader, result.id, rollMs, deadline);
+    refuse(result, wanted, leader);
+    if (deadline.aborted) {
+      throw new Problem(
+        "not_ready",
+        `replica ${leader.id} has another change under way; try again`,
+      );
+    }
+    await pause(backoffMs(n, longestPauseMs), deadline);
+  }
+}
+
+/** Makes a change of what is wanted, by what the leader says of the members. */
+function toChange(
+  wanted: WantedChange,
+  { members, nextId }: ReplicaStatus,
+  { settings, namespace }: ReplicaGroup,
+): Parameters<ReplicaGroup["change"]>[1] {
+  if (wanted.type === "remove") return wanted;
+  const { replaces } = wanted;
+  const old = members.find(({ id }) => id === replaces);
+  if (replaces !== null && old === undefined) throw noSuchMember(namespace, replaces, members);
+  if (settings.elsewhere !== null && !settings.elsewhere.urls.has(nextId)) {
+    throw new Problem(
+      "membership_conflict",
+      `the new replica will be ${nextId}, of which REPLICA_URLS knows nothing: name its Worker there, in all of them, and deploy them first`,
+    );
+  }
+  return { type: "add", region: wanted.region ?? old!.region, replaces };
+}
+
+/** Throws what makes no sense to try again. */
+function refuse(result: ChangeResult | null, wanted: WantedChange, leader: ReplicaStatus): void {
+  if (result === null || result.type === "unknown") {
+    throw new Problem(
+      "outcome_unknown",
+      `replica ${leader.id} was asked to change the members, and whether it did is not known; GET them to see`,
+      { outcome: "unknown" },
+    );
+  }
+  if (result.type !== "refused") return;
+  switch (result.reason) {
+    case "no_such_member":
+      throw noSuchMember("the group", wanted.type === "remove" ? wanted.id : "", leader.members);
+    case "last_voter":
+      throw new Problem("membership_conflict", "the last voter cannot go; add another one first");
+    case "too_many":
+      throw new Problem(
+        "membership_conflict",
+        "there may be 7 voters, and 3 members may wait for their vote; remove one first",
+      );
+    case "already_replaced":
+      throw new Problem(
+        "membership_conflict",
+        "another replica is about to take its place; wait for that, or remove the newcomer",
+      );
+  }
+}
+
+/** Waits until nobody is on the way in or out any more that this change brought there. */
+async function awaitEnd(
+  group: ReplicaGroup,
+  leader: ReplicaStatus,
+  id: string,
+  rollMs: number,
+  deadline: AbortSignal,
+): Promise<Changed> {
+  let status = leader;
+  for (let n = 0; !deadline.aborted; n++) {
+    // The leader may be another by now, or none for a moment.
+    status = await findLeader(group, rollMs).catch(() => status);
+    const isOver = status !== leader && isSettled(status.members, id);
+    if (isOver) return { id, isOver, status };
+    await pause(backoffMs(n, longestPauseMs), deadline);
+  }
+  return { id, isOver: false, status };
+}
+
+const isSettled = (members: readonly MemberStatus[], id: string): boolean =>
+  members.every(({ role }) => role !== "leaving") &&
+  members.every((member) => member.id !== id || member.role === "voter");
+
+const noSuchMember = (namespace: string, id: string, members: readonly MemberStatus[]): Problem => {
+  const ids = members.map((member) => member.id).join(", ");
+  return new Problem("replica_not_found", `${namespace} has no replica "${id}"; it has ${ids}`);
+};

@@ -1,0 +1,77 @@
+import type { Context } from "hono";
+import type { ReplicaStatus } from "../../protocol/client.ts";
+import { anyRegion, locationHints } from "../../protocol/settings.ts";
+import { readValue } from "../body.ts";
+import type { EdgeEnv } from "../env.ts";
+import { checkNamespace } from "../key-path.ts";
+import { Problem } from "../problem.ts";
+import { parseTimeout, readQuery } from "../query.ts";
+import { type WantedChange, findLeader, reconfigure } from "../reconfigure.ts";
+import { ReplicaGroup } from "../replica-group.ts";
+import { checkWriteHeaders } from "../write-headers.ts";
+
+/** `GET /v1/ns/{ns}/cluster/members`: who belongs to the group, as its leader knows it. */
+export async function getMembers(c: Context<EdgeEnv>): Promise<Response> {
+  const { group, timeoutMs } = readTarget(c);
+  return c.json(describe(group, await findLeader(group, timeoutMs)));
+}
+
+/** `POST …/members`: a new replica comes, in addition or in the place of another. */
+export async function postMember(c: Context<EdgeEnv>): Promise<Response> {
+  const { group, timeoutMs } = readTarget(c);
+  checkWriteHeaders(c.req.raw.headers);
+  const wanted = parseAddition(new TextDecoder().decode(await readValue(c.req.raw)));
+  const { id, isOver, status } = await reconfigure(group, wanted, timeoutMs);
+  return c.json({ id, done: isOver, ...describe(group, status) }, isOver ? 201 : 202);
+}
+
+/** `DELETE …/members/{id}`: a replica goes, and what it holds with it. */
+export async function deleteMember(c: Context<EdgeEnv>): Promise<Response> {
+  const { group, timeoutMs } = readTarget(c);
+  checkWriteHeaders(c.req.raw.headers);
+  const change: WantedChange = { type: "remove", id: c.req.param("id") ?? "" };
+  const { id, isOver, status } = await reconfigure(group, change, timeoutMs);
+  return c.json({ id, done: isOver, ...describe(group, status) }, isOver ? 200 : 202);
+}
+
+function readTarget(c: Context<EdgeEnv>): { group: ReplicaGroup; timeoutMs: number } {
+  const namespace = checkNamespace(c.req.param("ns") ?? "");
+  const { timeout } = readQuery(c.req.url, ["timeout"]);
+  return { group: new ReplicaGroup(c.env, namespace), timeoutMs: parseTimeout(timeout) };
+}
+
+const describe = ({ namespace }: ReplicaGroup, { id, term, members }: ReplicaStatus): object => ({
+  namespace,
+  leader: id,
+  term,
+  members,
+});
+
+function parseAddition(text: string): WantedChange {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // Said below.
+  }
+  const fields = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  const { region = null, replaces = null, ...others } = fields;
+  const isKnown = Object.keys(others).length === 0 && (region !== null || replaces !== null);
+  if (isKnown && isTextOrNull(region) && isTextOrNull(replaces)) {
+    checkRegion(region);
+    return { type: "add", region, replaces };
+  }
+  throw new Problem(
+    "bad_body",
+    'the body must be JSON like {"region":"weur"}, {"replaces":"2"} or {"region":"weur","replaces":"2"}',
+  );
+}
+
+const isTextOrNull = (value: unknown): value is string | null =>
+  value === null || typeof value === "string";
+
+function checkRegion(region: string | null): void {
+  const known: readonly string[] = [...locationHints, anyRegion];
+  if (region === null || known.includes(region)) return;
+  throw new Problem("bad_body", `there is no region "${region}"; there are ${known.join(", ")}`);
+}
