@@ -100,7 +100,8 @@ function parseJson(text: string): Record<string, unknown> | null {
 }
 
 function checkReplicas(c: LocalContext, ids: readonly unknown[]): void {
-  const known: unknown[] = parseSettings(c.env).members.map(({ id }) => id);
+  const founders = parseSettings(c.env).members.map(({ id }) => id);
+  const known: unknown[] = [...new Set([...founders, ...faults.ids])];
   const stranger = ids.find((id) => !known.includes(id));
   if (stranger === undefined) return;
   const detail = `there is no replica ${JSON.stringify(stranger)}; there are ${known.join(", ")}`;

@@ -9,6 +9,8 @@ export class Faults {
   groups: readonly (readonly string[])[] | null = null;
   /** The namespaces in use since the process started. */
   readonly namespaces = new Set<string>();
+  /** The replicas that have been called since then, those included that came later. */
+  readonly ids = new Set<string>();
 
   /** Whether a message from one replica gets to the other. */
   isCut(from: string, to: string): boolean {

@@ -20,6 +20,7 @@ export class LocalReplica extends Replica {
     const { namespace, id } = parseObjectName(ctx.id.name);
     this.#id = id;
     faults.namespaces.add(namespace);
+    faults.ids.add(id);
   }
 
   override async fetch(request: Request): Promise<Response> {

@@ -51,7 +51,11 @@ export async function reconfigure(
     const leader = await findLeader(group, rollMs);
     const change = toChange(wanted, leader, group);
     const result = await group.change(leader.id, change, deadline).catch(() => null);
-    if (result?.type === "begun") return awaitEnd(group, leader, result.id, rollMs, deadline);
+    if (result?.type === "begun") {
+      const isEnd = (members: readonly MemberStatus[]): boolean =>
+        isOver(members, wanted, result.id);
+      return awaitEnd(group, { id: result.id, isOver: false, status: leader }, isEnd, deadline);
+    }
     refuse(result, wanted, leader);
     if (deadline.aborted) {
       throw new Problem(
@@ -110,28 +114,29 @@ function refuse(result: ChangeResult | null, wanted: WantedChange, leader: Repli
   }
 }
 
-/** Waits until nobody is on the way in or out any more that this change brought there. */
+/** Waits until it is over, or time is. */
 async function awaitEnd(
   group: ReplicaGroup,
-  leader: ReplicaStatus,
-  id: string,
-  rollMs: number,
+  { id, status: first }: Changed,
+  isEnd: (members: readonly MemberStatus[]) => boolean,
   deadline: AbortSignal,
 ): Promise<Changed> {
-  let status = leader;
+  let status = first;
   for (let n = 0; !deadline.aborted; n++) {
     // The leader may be another by now, or none for a moment.
-    status = await findLeader(group, rollMs).catch(() => status);
-    const isOver = status !== leader && isSettled(status.members, id);
-    if (isOver) return { id, isOver, status };
+    status = await findLeader(group, longestPauseMs).catch(() => status);
+    if (isEnd(status.members)) return { id, isOver: true, status };
     await pause(backoffMs(n, longestPauseMs), deadline);
   }
   return { id, isOver: false, status };
 }
 
-const isSettled = (members: readonly MemberStatus[], id: string): boolean =>
-  members.every(({ role }) => role !== "leaving") &&
-  members.every((member) => member.id !== id || member.role === "voter");
+/** Whether the newcomer votes, or whoever was to go is gone; and nobody else is on the way out. */
+function isOver(members: readonly MemberStatus[], { type }: WantedChange, id: string): boolean {
+  if (members.some(({ role }) => role === "leaving")) return false;
+  const member = members.find((each) => each.id === id);
+  return type === "add" ? member?.role === "voter" : member === undefined;
+}
 
 const noSuchMember = (namespace: string, id: string, members: readonly MemberStatus[]): Problem => {
   const ids = members.map((member) => member.id).join(", ");

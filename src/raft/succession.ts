@@ -22,12 +22,13 @@ export class Succession {
   /** When to look again whether another should rather lead. */
   #lookMs: number;
   /** When it may step aside again. */
-  #asideMs = 0;
+  #asideMs: number;
 
   constructor(context: Context, followers: ReadonlyMap<NodeId, Progress>) {
     this.#context = context;
     this.#followers = followers;
     this.#lookMs = context.nowMs + context.config.patienceMs;
+    this.#asideMs = context.nowMs;
   }
 
   /** To whom the leadership is being handed; null when to nobody. */

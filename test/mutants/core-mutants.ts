@@ -20,7 +20,7 @@ export const coreMutants: readonly Mutant[] = [
     this.#maybeBeginRound();
   }`,
     replace: `    const active = [...this.#followers.values()].filter((progress) => progress.active).length;
-    if (active + 1 >= majority(this.#context.config.voters.length)) {
+    if (active + 1 > this.#context.log.configuration.voters.length / 2) {
       this.#context.effects.readAt(id, this.#context.log.commitIndex);
       return;
     }
@@ -64,15 +64,15 @@ export const coreMutants: readonly Mutant[] = [
     name: "leader-counts-what-is-not-durable",
     what: "a leader counts its own copy of an entry before its disk has it",
     file: "src/raft/leader.ts",
-    find: "?? this.#context.log.durableIndex;",
-    replace: "?? this.#context.log.last.index;",
+    find: "if (voter === config.id) return log.durableIndex;",
+    replace: "if (voter === config.id) return log.last.index;",
   },
   {
     name: "no-quorum-check",
     what: "a leader that hears from nobody goes on leading",
     file: "src/raft/leader.ts",
-    find: "if (active + 1 < majority(config.voters.length)) {",
-    replace: "if (active < 0) {",
+    find: "if (!isQuorum(log.configuration, isHeard)) {",
+    replace: "if (!isQuorum(log.configuration, () => isHeard !== null)) {",
   },
   {
     name: "deposed-leader-denies-writes",
@@ -265,15 +265,19 @@ export const coreMutants: readonly Mutant[] = [
     name: "follower-never-refuses-reads",
     what: "a read at a follower never ends",
     file: "src/raft/follower.ts",
-    find: "refuse(this.#context, [id], this.#leader);",
-    replace: "void id;",
+    find: `  read(id: RequestId): void {
+    refuse(this.#context, [id], this.#leader);`,
+    replace: `  read(id: RequestId): void {
+    void id;`,
   },
   {
     name: "candidate-never-refuses-reads",
     what: "a read at a candidate never ends",
     file: "src/raft/candidate.ts",
-    find: "refuse(this.#context, [id], null);",
-    replace: "void id;",
+    find: `  read(id: RequestId): void {
+    refuse(this.#context, [id], null);`,
+    replace: `  read(id: RequestId): void {
+    void id;`,
   },
   {
     name: "no-round-after-a-round",

@@ -1,5 +1,5 @@
 import { describeRaft } from "../../src/raft/describe.ts";
-import { type Member, isAmong, votersOf } from "../../src/raft/membership.ts";
+import { type Member, isAmong, isMember, votersOf } from "../../src/raft/membership.ts";
 import { Violation, check } from "../invariants/check.ts";
 import type { BatchClient } from "./batch-client.ts";
 import type { SimulatedClient } from "./client.ts";
@@ -52,6 +52,7 @@ export async function recover(
     return;
   }
   if (minority.ids.size === 0) await preferredLeads(world, core);
+  if (minority.ids.size === 0) await othersHaveLeft(world);
   await rest(world, core);
   world.judge(() => {
     world.invariants.commits.quorumHoldsCommitted();
@@ -81,6 +82,14 @@ async function membersSettle(world: World): Promise<void> {
   for (const { life } of world.hosts.values()) life.poke(() => {});
   for (const host of world.hosts.values()) host.mendAlarm();
   await world.runUntil("the members settle", isSettled, 2 * patienceMs);
+}
+
+/** Whoever belongs to the group no more knows, or wants nothing anyway. */
+async function othersHaveLeft(world: World): Promise<void> {
+  const others = [...world.hosts.values()].filter(({ id }) => !isMember(world.configuration, id));
+  const isOver = (): boolean =>
+    others.every(({ hasLeft, life }) => hasLeft || life.raft.wakeAtMs === null);
+  await world.runUntil("who has left knows", isOver, patienceMs);
 }
 
 /** Who else has ways to replicas. */

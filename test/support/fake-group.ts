@@ -2,6 +2,8 @@ import type { EdgeBindings } from "../../src/edge/env.ts";
 import type { Command, CommandResult } from "../../src/kv/command.ts";
 import { windowSize } from "../../src/kv/request-window.ts";
 import {
+  type ChangeRequest,
+  type ChangeResult,
   type ClientBatch,
   type ClientBatchResult,
   type ClientRequest,
@@ -12,6 +14,7 @@ import {
   type TransferResult,
   clientPath,
   clientProtocolVersion,
+  membersPath,
   pokePath,
   statusPath,
   transferPath,
@@ -145,6 +148,8 @@ export class FakeGroup {
   choose: ((replica: string) => Act) | null = null;
   /** Answers a leader that is to hand over; by default nobody can be reached. */
   transfer: ((leader: string, to: string) => TransferResult) | null = null;
+  /** Answers a leader that is to let others belong to the group; by default nobody can be reached. */
+  change: ((leader: string, change: ChangeRequest["change"]) => ChangeResult) | null = null;
   readonly #scripts = new Map<string, Act[]>();
 
   constructor(namespace: string, table = new FakeTable()) {
@@ -203,6 +208,11 @@ export class FakeGroup {
         const { to } = fromBytes<TransferRequest>(init.body as ArrayBuffer);
         if (this.transfer === null) throw new Error(`replica ${id} is dead`);
         return new Response(toBytes(this.transfer(id, to)));
+      }
+      case `POST ${membersPath}`: {
+        const { change } = fromBytes<ChangeRequest>(init.body as ArrayBuffer);
+        if (this.change === null) throw new Error(`replica ${id} is dead`);
+        return new Response(toBytes(this.change(id, change)));
       }
       default:
         throw new Error(`a replica has no ${path}`);
