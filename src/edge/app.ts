@@ -6,11 +6,13 @@ import { getLive, getReady } from "./routes/health.ts";
 import { deleteKey, getKey, putKey } from "./routes/keys.ts";
 import { postLeader } from "./routes/leader.ts";
 import { deleteMember, getMembers, postMember } from "./routes/members.ts";
+import { postRebuild } from "./routes/rebuild.ts";
 import { getWelcome } from "./routes/welcome.ts";
 
 const keyPaths = ["/v1/ns/:ns/keys/*", "/v1/ns/:ns/replicas/:replica/keys/*"];
 
 const leaderPath = "/v1/ns/:ns/cluster/leader";
+const rebuildPath = "/v1/ns/:ns/cluster/rebuild";
 const membersPath = "/v1/ns/:ns/cluster/members";
 const memberPath = "/v1/ns/:ns/cluster/members/:id";
 
@@ -39,6 +41,7 @@ export function createApp(): Hono<EdgeEnv> {
     app.get(path, handler).all(path, notAllowed("GET, HEAD"));
   }
   app.post(leaderPath, postLeader).all(leaderPath, notAllowed("POST"));
+  app.post(rebuildPath, postRebuild).all(rebuildPath, notAllowed("POST"));
   app.get(membersPath, getMembers).post(membersPath, postMember);
   app.all(membersPath, notAllowed("GET, HEAD, POST"));
   app.delete(memberPath, deleteMember).all(memberPath, notAllowed("DELETE"));

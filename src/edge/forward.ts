@@ -35,7 +35,7 @@ interface Attempt {
 }
 
 const lost = { type: "lost" } as const;
-const nobody: ServedBy = { replica: "", region: "", role: "none", term: 0 };
+const nobody: ServedBy = { replica: "", region: "", role: "none", term: 0, epoch: 0 };
 
 /** Later than this before the deadline no attempt is begun. */
 const leastAttemptMs = 10;

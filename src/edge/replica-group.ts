@@ -5,6 +5,9 @@ import {
   type ClientBatchResult,
   type ClientRequest,
   type Member,
+  type RebuildRequest,
+  type RebuildResult,
+  type RetireRequest,
   type StatusResult,
   type TransferRequest,
   type TransferResult,
@@ -12,6 +15,8 @@ import {
   clientProtocolVersion,
   membersPath,
   pokePath,
+  rebuildPath,
+  retirePath,
   statusPath,
   transferPath,
 } from "../protocol/client.ts";
@@ -85,6 +90,23 @@ export class ReplicaGroup {
   change(id: string, change: ChangeRequest["change"], signal: AbortSignal): Promise<ChangeResult> {
     const body: ChangeRequest = { version: clientProtocolVersion, change };
     return this.#call(id, { path: membersPath, method: "POST", body: toBytes(body), signal });
+  }
+
+  /** Has a replica go on alone, though the quorum is lost. */
+  rebuild(id: string, epoch: number, signal: AbortSignal): Promise<RebuildResult> {
+    const body: RebuildRequest = { version: clientProtocolVersion, epoch };
+    return this.#call(id, { path: rebuildPath, method: "POST", body: toBytes(body), signal });
+  }
+
+  /** Tells a replica that the group was rebuilt without it. */
+  retire(
+    id: string,
+    epoch: number,
+    members: readonly Member[],
+    signal: AbortSignal,
+  ): Promise<StatusResult> {
+    const body: RetireRequest = { version: clientProtocolVersion, epoch, members };
+    return this.#call(id, { path: retirePath, method: "POST", body: toBytes(body), signal });
   }
 
   async #call<T>(id: string, call: ReplicaCall): Promise<T> {

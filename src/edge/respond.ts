@@ -13,7 +13,7 @@ export interface Asked {
 export function respond(forwarded: Forwarded, asked: Asked): Response {
   switch (forwarded.type) {
     case "answered":
-      return respondTo(forwarded.result, servedBy(forwarded.servedBy), asked.isHead);
+      return respondTo(forwarded.result, forwarded.servedBy, asked.isHead);
     case "redirected":
       return new Response(null, {
         status: 307,
@@ -40,7 +40,8 @@ const refusals: Readonly<Record<Refusal, string>> = {
 
 type HeaderMap = Readonly<Record<string, string>>;
 
-function respondTo(result: DefiniteResult, served: HeaderMap, isHead: boolean): Response {
+function respondTo(result: DefiniteResult, by: ServedBy, isHead: boolean): Response {
+  const served = servedBy(by);
   switch (result.type) {
     case "value":
       return new Response(isHead ? null : result.value, {
@@ -48,7 +49,7 @@ function respondTo(result: DefiniteResult, served: HeaderMap, isHead: boolean): 
           ...served,
           ...consistency,
           ...revision(result.modRevision),
-          ETag: etag(result.modRevision),
+          ETag: etag(result.modRevision, by.epoch),
           "KV-Create-Revision": String(result.createRevision),
           "KV-Version": String(result.version),
           "Content-Length": String(result.size),
@@ -63,7 +64,7 @@ function respondTo(result: DefiniteResult, served: HeaderMap, isHead: boolean): 
     case "put":
       return new Response(null, {
         status: result.created ? 201 : 200,
-        headers: { ...served, ...revision(result.revision), ETag: etag(result.revision) },
+        headers: { ...served, ...revision(result.revision), ETag: etag(result.revision, by.epoch) },
       });
     case "deleted":
       return new Response(null, {
@@ -95,4 +96,9 @@ const servedBy = ({ region, role, replica }: ServedBy): HeaderMap => ({
 
 const revision = (number: number): HeaderMap => ({ "KV-Revision": String(number) });
 
-const etag = (number: number): string => `"${number}"`;
+/**
+ * Of a group that was rebuilt, revisions may name something else than before. So the epoch goes with them,
+ * and no ETag of an earlier one is ever equal to a new one.
+ */
+const etag = (number: number, epoch: number): string =>
+  epoch === 1 ? `"${number}"` : `"${epoch}.${number}"`;

@@ -72,7 +72,13 @@ export class StateMachine {
   #once(command: Command): CommandResult {
     const before = this.#window.find(command.requestId);
     if (before !== null) return before;
-    if (this.#window.isExpired(command.floor, this.#state.sequence)) return { type: "expired" };
+    const { sequence } = this.#state;
+    // Nobody has seen a number that is not reached yet, unless the group was rebuilt from a replica that
+    // did not have everything. Then nothing tells whether this was applied.
+    const isOfAnotherEpoch = command.floor > sequence;
+    if (isOfAnotherEpoch || this.#window.isExpired(command.floor, sequence)) {
+      return { type: "expired" };
+    }
     const result = this.#execute(command);
     this.#note(command, result);
     return result;

@@ -41,6 +41,8 @@ export interface ServedBy {
   readonly region: string;
   readonly role: string;
   readonly term: number;
+  /** How often the group was rebuilt from one replica, from 1. Revisions of different epochs tell nothing. */
+  readonly epoch: number;
 }
 
 export type ClientResult =
@@ -97,6 +99,10 @@ export interface ReplicaStatus {
   readonly membersIndex: number;
   /** The id that the next new member gets. */
   readonly nextId: string;
+  /** How often the group was rebuilt from one replica, from 1. */
+  readonly epoch: number;
+  /** The term of the newest entry: with its index it says who has the most. */
+  readonly lastLogTerm: number;
 }
 
 export interface Member {
@@ -149,6 +155,32 @@ export type ChangeResult =
   | { readonly type: "notLeader"; readonly leader: string | null }
   /** It may have begun or not. */
   | { readonly type: "unknown" };
+
+/** `POST /rebuild`: go on alone, though the quorum is lost. */
+export const rebuildPath = "/rebuild";
+
+export interface RebuildRequest {
+  readonly version: typeof clientProtocolVersion;
+  /** The epoch that is given up. Who is beyond it already does nothing. */
+  readonly epoch: number;
+}
+
+export type RebuildResult =
+  /** It is the only voter now, of this epoch. */
+  | { readonly type: "rebuilt"; readonly epoch: number }
+  /** Nothing happens: it leads, or belongs to no group. */
+  | { readonly type: "refused" };
+
+/** `POST /retire`: the group was rebuilt without this replica. */
+export const retirePath = "/retire";
+
+export interface RetireRequest {
+  readonly version: typeof clientProtocolVersion;
+  /** The epoch that the group has reached. */
+  readonly epoch: number;
+  /** Who belongs to it. */
+  readonly members: readonly Member[];
+}
 
 /**
  * The name of the Durable Object that is replica `id` of a namespace. Ids are never reused, so a

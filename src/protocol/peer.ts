@@ -24,7 +24,15 @@ export interface PeerRequest {
    * tells it of.
    */
   readonly members: readonly Member[];
+  /** That of the sender's group. Left out, it is 1. */
+  readonly epoch?: number;
   readonly messages: readonly Message[];
+}
+
+/** What a peer of an older epoch is told, with status 410: the group was rebuilt without it. */
+export interface Outdated {
+  readonly epoch: number;
+  readonly members: readonly Member[];
 }
 
 export interface PeerResponse {

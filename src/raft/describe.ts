@@ -132,6 +132,7 @@ export function describeInput(input: Input): string {
     case "time":
     case "campaign":
     case "poke":
+    case "rebuild":
       return input.type;
     default:
       return unreachable(input);

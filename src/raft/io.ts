@@ -38,6 +38,11 @@ export type Input = { readonly nowMs: number } & (
    * begun for good, which a new leader then ends if this one can't.
    */
   | { readonly type: "change"; readonly id: RequestId; readonly change: Change }
+  /**
+   * The others are lost, and with them the quorum: go on alone, with what is in this replica's log. What
+   * was committed without it is lost.
+   */
+  | { readonly type: "rebuild" }
   /** Hand the leadership to another voter. Shows in who leads, soon or not at all. */
   | { readonly type: "transfer"; readonly to: NodeId }
   /** Somebody waits for a leader, and cannot find one. */

@@ -1,6 +1,6 @@
 import type { Context, RoleHandler } from "./context.ts";
 import type { Proposal, RequestId } from "./io.ts";
-import { type Change, type Configuration, isVoter } from "./membership.ts";
+import { type Change, type Configuration, isMember, isVoter } from "./membership.ts";
 import type { AppendEntriesResponse, InstallSnapshotResponse, Message } from "./messages.ts";
 import type { Progress } from "./progress.ts";
 import { Reconfiguration } from "./reconfiguration.ts";
@@ -84,6 +84,7 @@ export class Leader implements RoleHandler {
     const { nowMs } = this.#context;
     if (nowMs >= this.#quorumDeadlineMs && !this.#checkQuorum()) return;
     this.#succession.time();
+    this.#reconfiguration.time();
     this.#heartbeat();
   }
 
@@ -262,6 +263,8 @@ export class Leader implements RoleHandler {
   /** Sends a follower the state, if it is there to take it. */
   #maybeShip(node: NodeId, progress: Progress): void {
     if (!progress.active || progress.shipment !== null) return;
+    // One that has left is told if that takes no more than a few entries.
+    if (!isMember(this.#context.log.configuration, node)) return;
     const source = this.#context.snapshots.open();
     const { log } = this.#context;
     const configuration = log.configurationAt(source.index);
@@ -380,12 +383,7 @@ export class Leader implements RoleHandler {
   /** The newest configuration is committed. */
   #configured(): void {
     const { config, log, term } = this.#context;
-    // Those who leave are told so, if they are there to hear it.
-    for (const node of this.#reconfiguration.leaving()) {
-      const progress = this.#followers.get(node)!;
-      if (progress.state === "replicate") this.#sendEmpty(node, progress);
-    }
-    this.#reconfiguration.followMembers();
+    this.#reconfiguration.committed();
     for (const node of this.#followers.keys()) this.#probe(node);
     if (!isVoter(log.configuration, config.id)) {
       this.#succession.begin();

@@ -27,6 +27,11 @@ export interface Configuration {
   readonly learners: readonly Learner[];
   /** The number that the next new member gets for its id. None is ever given twice. */
   readonly nextId: number;
+  /**
+   * How often the group was rebuilt from one replica, counted from 1. Replicas of different epochs have
+   * nothing to say to each other.
+   */
+  readonly epoch: number;
 }
 
 export type Change =
@@ -47,7 +52,24 @@ export const founding = (members: readonly Member[]): Configuration => ({
   outgoing: [],
   learners: [],
   nextId: 1 + Math.max(0, ...members.map(({ id }) => Number(id) || 0)),
+  epoch: 1,
 });
+
+/** Ids that the lost replicas may have given to others, and that this one never heard of. */
+const skippedIds = 100;
+
+/** What is left of a group that is rebuilt from one member. Null when that is none. */
+export function rebuiltFrom(configuration: Configuration, id: NodeId): Configuration | null {
+  const member = membersOf(configuration).find((each) => each.id === id);
+  if (member === undefined) return null;
+  return {
+    voters: [{ id, region: member.region }],
+    outgoing: [],
+    learners: [],
+    nextId: configuration.nextId + skippedIds,
+    epoch: configuration.epoch + 1,
+  };
+}
 
 export const isJoint = ({ outgoing }: Configuration): boolean => outgoing.length > 0;
 

@@ -8,7 +8,7 @@ import { Incoming } from "./incoming.ts";
 import type { Input, Output, Snapshot, SnapshotSource } from "./io.ts";
 import { Leader } from "./leader.ts";
 import { type LogReader, RaftLog } from "./log.ts";
-import { hasLeft, isVoter } from "./membership.ts";
+import { hasLeft, isVoter, rebuiltFrom } from "./membership.ts";
 import type { Message, PreVoteRequest, RequestVoteRequest } from "./messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Random } from "./random.ts";
@@ -18,12 +18,16 @@ import {
   type NodeId,
   type Role,
   type Term,
+  asTerm,
   maxIndex,
   minIndex,
   nextTerm,
   offset,
 } from "./types.ts";
 import { grantsVote } from "./vote.ts";
+
+/** An election takes one term, and no group has as many in its life. */
+const rebuildTerms = 1_000_000;
 
 /** What a replica starts from: all of it read back from storage. */
 export interface Persisted {
@@ -225,6 +229,8 @@ export class Raft implements Context {
         return this.#role.unreachable(input.node, input.lostChunk);
       case "poke":
         return this.#role.poke();
+      case "rebuild":
+        return this.#rebuild();
       case "change":
         return this.#role.change(input.id, input.change);
       case "transfer":
@@ -381,6 +387,20 @@ export class Raft implements Context {
     }
     this.log.durableTo(durable);
     this.#role.persisted(batch);
+  }
+
+  /**
+   * Makes this replica the only voter, in a term far beyond any that the others can have reached, so that
+   * whoever compares terms believes this one.
+   */
+  #rebuild(): void {
+    const configuration = rebuiltFrom(this.log.configuration, this.config.id);
+    if (configuration === null || this.role === "leader") return;
+    this.#setHardState(asTerm(this.#term + rebuildTerms), this.config.id);
+    const index = offset(this.log.last.index, 1);
+    const entry = { type: "configuration", configuration, data: new Uint8Array(0) } as const;
+    this.effects.persistLog(this.log.append([{ ...entry, term: this.#term, index }]));
+    this.becomePreCandidate();
   }
 
   /** Lets go of the beginning of the log, as far as it may. */

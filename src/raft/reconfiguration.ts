@@ -30,6 +30,8 @@ export class Reconfiguration {
   readonly #context: Context;
   readonly #followers: Map<NodeId, Progress>;
   readonly #catchUps = new Map<NodeId, CatchUp>();
+  /** Those who have left and need not know yet, and until when they are told. */
+  readonly #leaving = new Map<NodeId, number>();
 
   /** @param followers is kept to those that are members. */
   constructor(context: Context, followers: Map<NodeId, Progress>) {
@@ -72,10 +74,30 @@ export class Reconfiguration {
     }
   }
 
-  /** Who is followed, and is no member any more. */
-  leaving(): NodeId[] {
-    const members = membersOf(this.#context.log.configuration);
-    return [...this.#followers.keys()].filter((id) => !isAmong(members, id));
+  /**
+   * The newest configuration is committed. Those whom it leaves out are followed on until they know, for a
+   * while: they could find out by themselves, but only by asking for votes.
+   */
+  committed(): void {
+    const { config, log, nowMs } = this.#context;
+    const members = membersOf(log.configuration);
+    for (const id of this.#followers.keys()) {
+      if (isAmong(members, id) || this.#leaving.has(id)) continue;
+      this.#leaving.set(id, nowMs + config.patienceMs);
+    }
+    this.followMembers();
+  }
+
+  /** Lets go of those who have left: who knows is silent, and who is out of reach can't be told. */
+  time(): void {
+    const { config, nowMs } = this.#context;
+    for (const [id, untilMs] of this.#leaving) {
+      const heardMs = this.#followers.get(id)?.heardMs ?? -Infinity;
+      const isSilent = nowMs - heardMs >= config.electionMaxMs;
+      if (!isSilent && nowMs < untilMs) continue;
+      this.#leaving.delete(id);
+      this.followMembers();
+    }
   }
 
   #promotion(configuration: Configuration, learner: Learner): Next {
@@ -102,7 +124,8 @@ export class Reconfiguration {
   get #followed(): NodeId[] {
     const { log } = this.#context;
     const committed = membersOf(log.configurationAt(log.commitIndex));
-    return [...committed, ...votersOf(log.configuration)].map(({ id }) => id);
+    const members = [...committed, ...votersOf(log.configuration)].map(({ id }) => id);
+    return [...members, ...this.#leaving.keys()];
   }
 
   #hasCaughtUp(id: NodeId): boolean {

@@ -1,6 +1,8 @@
 import {
   type ChangeRequest,
   type ClientBatch,
+  type RebuildRequest,
+  type RetireRequest,
   type TransferRequest,
   clientProtocolVersion,
 } from "../protocol/client.ts";
@@ -39,6 +41,25 @@ export function asChangeRequest(body: unknown): ChangeRequest {
   require(type === "add" ? isText(region) : isText(id), "no region or id");
   require(type === "remove" || replaces === null || isText(replaces), "replaces must be an id");
   return body as ChangeRequest;
+}
+
+/** A body from an edge whose operator gives the other replicas up. */
+export function asRebuildRequest(body: unknown): RebuildRequest {
+  const { version, epoch } = asFields(body);
+  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  require(Number.isSafeInteger(epoch), "epoch must be a whole number");
+  return body as RebuildRequest;
+}
+
+/** A body from an edge that tells a replica that its group was rebuilt without it. */
+export function asRetireRequest(body: unknown): RetireRequest {
+  const { version, epoch, members } = asFields(body);
+  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  require(Number.isSafeInteger(epoch), "epoch must be a whole number");
+  require(Array.isArray(members), "members must be a list");
+  for (const member of members as unknown[])
+    require(isText(asFields(member)["id"]), "no member id");
+  return body as RetireRequest;
 }
 
 /** A body from another replica, which runs this project's code: only its envelope is looked at. */

@@ -30,7 +30,7 @@ export interface DriverPorts {
    * one starts from storage.
    */
   readonly abort: (error: unknown, state: string) => void;
-  /** Called when this replica has left its group: its driver does nothing any more. */
+  /** Called when this replica has left its group. Must stop its driver. */
   readonly left: () => void;
 }
 
@@ -160,6 +160,19 @@ export class Driver {
     return { type: "begun", id: change.type === "add" ? String(configuration.nextId) : change.id };
   }
 
+  /** Goes on alone, though the quorum is lost. Returns whether it does. */
+  rebuild(): boolean {
+    const { epoch } = this.#raft.log.configuration;
+    this.#step({ type: "rebuild" });
+    return this.#raft.log.configuration.epoch > epoch;
+  }
+
+  /** Takes no input any more. Of what is under way nobody here will ever know more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#waiters.endAll((id) => ({ type: "failed", id, reason: "unknown", leader: null }));
+  }
+
   /** Messages to a peer, or its answer to them, are lost. */
   peerUnreachable(node: NodeId, lost: readonly Message[]): void {
     const lostChunk = lost.some(({ type }) => type === "installSnapshotRequest");
@@ -247,12 +260,7 @@ export class Driver {
     }
     this.#answerReads();
     this.#ports.wake.arm(output.wakeAtMs);
-    if (this.#raft.hasLeft) this.#leave();
-  }
-
-  #leave(): void {
-    this.#stopped = true;
-    this.#ports.left();
+    if (this.#raft.hasLeft) this.#ports.left();
   }
 
   #perform(output: Output, reply: Reply | null): void {

@@ -1,4 +1,5 @@
 import type { Member } from "../protocol/client.ts";
+import type { Left } from "./left.ts";
 import { founding } from "../raft/membership.ts";
 
 /**
@@ -42,13 +43,13 @@ export function saveGroup(sql: SqlStorage, group: Group): void {
   sql.exec("INSERT INTO membership VALUES (0, ?)", configuration);
 }
 
-/** Those who belonged to the group when this replica left it, as far as it knows; null when it has not. */
-export function loadLeft(sql: SqlStorage): readonly Member[] | null {
+/** What was kept when this replica left its group; null when it has not. */
+export function loadLeft(sql: SqlStorage): Left | null {
   const [row] = sql.exec<{ value: string }>("SELECT value FROM meta WHERE name = 'left'").toArray();
-  return row === undefined ? null : (JSON.parse(row.value) as readonly Member[]);
+  return row === undefined ? null : (JSON.parse(row.value) as Left);
 }
 
 /** Notes that this replica has left its group for good. */
-export function saveLeft(sql: SqlStorage, members: readonly Member[]): void {
-  sql.exec("INSERT INTO meta VALUES ('left', ?)", JSON.stringify(members));
+export function saveLeft(sql: SqlStorage, left: Left): void {
+  sql.exec("INSERT INTO meta VALUES ('left', ?)", JSON.stringify(left));
 }

@@ -1,5 +1,6 @@
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import {
+  type Outdated,
   type PeerRequest,
   type PeerResponse,
   peerPath,
@@ -11,8 +12,8 @@ import type { NodeId } from "../raft/types.ts";
 import type { Peers } from "./ports.ts";
 
 export interface FetchPeersOptions {
-  /** The envelope's fixed part. */
-  readonly from: Pick<PeerRequest, "namespace" | "from" | "members">;
+  /** The envelope. */
+  readonly from: () => Pick<PeerRequest, "namespace" | "from" | "members" | "epoch">;
   /** Carries one call to a peer. */
   readonly call: (to: NodeId, call: ReplicaCall) => Promise<Response>;
   /** After this long a call counts as lost. */
@@ -23,6 +24,8 @@ export interface FetchPeersOptions {
    */
   readonly maxCalls: number;
   readonly onAnswer: (messages: readonly Message[]) => void;
+  /** The group has been rebuilt without this replica. */
+  readonly onOutdated: (outdated: Outdated) => void;
   /** These messages, or the answer to them, are lost. */
   readonly onUnreachable: (node: NodeId, lost: readonly Message[]) => void;
 }
@@ -83,7 +86,7 @@ export class FetchPeers implements Peers {
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(), timeoutMs);
     try {
-      const body: PeerRequest = { version: peerProtocolVersion, ...from, to, messages };
+      const body: PeerRequest = { version: peerProtocolVersion, ...from(), to, messages };
       const response = await call(to, {
         path: peerPath,
         method: "POST",
@@ -92,6 +95,7 @@ export class FetchPeers implements Peers {
       });
       // Read even when refused: an unread body holds its connection.
       const bytes = await response.arrayBuffer();
+      if (response.status === 410) this.#options.onOutdated(fromBytes<Outdated>(bytes));
       if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);
       const { version, messages: answer } = fromBytes<PeerResponse>(bytes);
       if (version !== peerProtocolVersion) {

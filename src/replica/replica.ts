@@ -5,6 +5,8 @@ import {
   type ClientBatchResult,
   type ClientResult,
   type Member,
+  type RebuildRequest,
+  type RebuildResult,
   type ReplicaStatus,
   type StatusResult,
   type ChangeResult,
@@ -14,12 +16,15 @@ import {
   clientProtocolVersion,
   membersPath,
   pokePath,
+  rebuildPath,
+  retirePath,
   statusPath,
   transferPath,
 } from "../protocol/client.ts";
 import { windowSize } from "../kv/request-window.ts";
 import { MalformedBody, fromBytes, toBytes } from "../protocol/codec.ts";
 import {
+  type Outdated,
   type PeerRequest,
   type PeerResponse,
   peerPath,
@@ -35,9 +40,16 @@ import {
 } from "../protocol/settings.ts";
 import { defaultSizes } from "../raft/config.ts";
 import { describeMembers } from "./member-status.ts";
-import { membersOf, regionOf } from "../raft/membership.ts";
+import { isMember, membersOf, regionOf } from "../raft/membership.ts";
 import { maxRounds } from "../raft/read-index.ts";
-import { asChangeRequest, asClientBatch, asPeerRequest, asTransferRequest } from "./check-body.ts";
+import {
+  asChangeRequest,
+  asClientBatch,
+  asPeerRequest,
+  asRebuildRequest,
+  asRetireRequest,
+  asTransferRequest,
+} from "./check-body.ts";
 import { answerBatch } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
 import { logLimits } from "./compaction.ts";
@@ -51,6 +63,7 @@ import {
   saveGroup,
   saveLeft,
 } from "./group.ts";
+import { type Left, answerOfLeft, leftFrom } from "./left.ts";
 import { FetchPeers } from "./peers.ts";
 import { DurableStorage } from "./storage.ts";
 import { AlarmWake } from "./wake.ts";
@@ -76,8 +89,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
   /** Whether this instance has had an event. */
   #isBooted = false;
   #membership: Membership | null;
-  /** Who belonged to the group when this replica left it; null when it has not. */
-  #left: readonly Member[] | null;
+  /** What is kept of a group that this replica has left; null when it has left none. */
+  #left: Left | null;
 
   /** Runs within the first event after every wake-up, and so does little: it reads a few rows. */
   constructor(ctx: DurableObjectState, env: ReplicaEnv) {
@@ -106,6 +119,11 @@ export class Replica extends DurableObject<ReplicaEnv> {
           return this.#transfer(asTransferRequest(fromBytes(body)));
         case `POST ${membersPath}`:
           return await this.#change(asChangeRequest(fromBytes(body)));
+        case `POST ${rebuildPath}`:
+          return this.#rebuild(asRebuildRequest(fromBytes(body)));
+        case `POST ${retirePath}`:
+          this.#retire(asRetireRequest(fromBytes(body)));
+          return this.#status();
         case `GET ${statusPath}`:
           return this.#status();
         default:
@@ -162,15 +180,26 @@ export class Replica extends DurableObject<ReplicaEnv> {
     return new Response(toBytes(answer));
   }
 
-  #peer({ namespace, from, to, members, messages }: PeerRequest): Response {
+  #peer({ namespace, from, to, members, epoch = 1, messages }: PeerRequest): Response {
     const own = parseObjectName(this.ctx.id.name);
     if (namespace !== own.namespace || to !== own.id) {
       return refuse(409, `this is ${own.namespace}/${own.id}, not ${namespace}/${to}`);
     }
-    if (this.#left !== null) return refuse(410, `${to} has left ${namespace}`);
+    if (this.#left !== null) {
+      const answer = { version: peerProtocolVersion, messages: answerOfLeft(this.#left, messages) };
+      return new Response(toBytes(answer));
+    }
     this.#membership ??= this.#join({ namespace, id: to, members });
     if (!isSameGroup(this.#membership.group.members, members)) {
       return refuse(409, `${namespace} was founded with other members`);
+    }
+    const { configuration } = this.#membership.driver.raft.log;
+    if (epoch < configuration.epoch) {
+      const outdated: Outdated = { epoch: configuration.epoch, members: membersOf(configuration) };
+      return new Response(toBytes(outdated), { status: 410 });
+    }
+    if (epoch > configuration.epoch && isMember(configuration, to)) {
+      return refuse(409, `${to} is of epoch ${configuration.epoch}, not ${epoch}`);
     }
     const answer: PeerResponse = {
       version: peerProtocolVersion,
@@ -182,6 +211,24 @@ export class Replica extends DurableObject<ReplicaEnv> {
   async #change({ change }: ChangeRequest): Promise<Response> {
     const notLeader: ChangeResult = { type: "notLeader", leader: null };
     return new Response(toBytes((await this.#membership?.driver.change(change)) ?? notLeader));
+  }
+
+  #rebuild({ epoch }: RebuildRequest): Response {
+    const { driver } = this.#membership ?? { driver: null };
+    const epochOf = (): number => driver?.raft.log.configuration.epoch ?? 0;
+    const isDone = epochOf() > epoch || (epochOf() === epoch && driver!.rebuild());
+    const result: RebuildResult = isDone
+      ? { type: "rebuilt", epoch: epochOf() }
+      : { type: "refused" };
+    if (isDone) console.warn(`replica ${this.ctx.id.name ?? ""} was rebuilt, epoch ${epochOf()}`);
+    return new Response(toBytes(result));
+  }
+
+  /** The group was rebuilt without this replica, if it is of an older epoch. */
+  #retire({ epoch, members }: Outdated): void {
+    if (this.#membership === null) return;
+    const { configuration } = this.#membership.driver.raft.log;
+    if (epoch > configuration.epoch) this.#leave({ members, nextId: configuration.nextId });
   }
 
   #transfer({ to }: TransferRequest): Response {
@@ -198,13 +245,17 @@ export class Replica extends DurableObject<ReplicaEnv> {
   #describe(): StatusResult {
     if (this.#membership !== null) return { type: "status", ...describeStatus(this.#membership) };
     if (this.#left === null) return { type: "uninitialised" };
-    return { type: "left", id: parseObjectName(this.ctx.id.name).id, members: this.#left };
+    return { type: "left", id: parseObjectName(this.ctx.id.name).id, members: this.#left.members };
   }
 
   #servedBy(id: string): ClientBatchResult["servedBy"] {
-    if (this.#membership === null) return { replica: id, region: anyRegion, role: "none", term: 0 };
+    if (this.#membership === null) {
+      return { replica: id, region: anyRegion, role: "none", term: 0, epoch: 0 };
+    }
     const { role, term, log } = this.#membership.driver.raft;
-    return { replica: id, region: regionOf(log.configuration, id) ?? anyRegion, role, term };
+    const { configuration } = log;
+    const region = regionOf(configuration, id) ?? anyRegion;
+    return { replica: id, region, role, term, epoch: configuration.epoch };
   }
 
   #found(): void {
@@ -223,7 +274,11 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const clock = new MonotonicClock(() => Date.now());
     const wake = new AlarmWake((wallMs) => this.ctx.storage.setAlarm(wallMs), clock);
     const peers = new FetchPeers({
-      from: { namespace: group.namespace, from: group.id, members: group.members },
+      from: () => {
+        const { epoch } = driver.raft.log.configuration;
+        return { namespace: group.namespace, from: group.id, members: group.members, epoch };
+      },
+      onOutdated: (outdated) => this.#retire(outdated),
       call: (to, call) => this.callPeer(to, call),
       timeoutMs: electionMaxMs,
       // The window of entries, the rounds of reads, a heartbeat and a vote.
@@ -249,21 +304,20 @@ export class Replica extends DurableObject<ReplicaEnv> {
         wake,
         clock,
         abort: (error, state) => this.#abort(error, state),
-        left: () => this.#leave(),
+        left: () => {
+          this.#leave(leftFrom(driver.raft.log.configuration, group.id));
+        },
       },
     );
     return { group, driver, wake };
   }
 
   /** Ends as a replica for good. The object stays, and knows whom to ask instead. */
-  #leave(): void {
-    const { log } = this.#membership!.driver.raft;
-    const others = membersOf(log.configuration).filter(
-      ({ id }) => id !== this.#membership!.group.id,
-    );
-    this.#left = others;
+  #leave(left: Left): void {
+    this.#membership?.driver.stop();
+    this.#left = left;
     this.#membership = null;
-    saveLeft(this.ctx.storage.sql, others);
+    saveLeft(this.ctx.storage.sql, left);
     this.#storage.clear();
     this.ctx.storage.deleteAlarm().catch(() => {});
     console.log(`replica ${this.ctx.id.name ?? ""} has left its group`);
@@ -298,6 +352,8 @@ function describeStatus({ group, driver }: Membership): ReplicaStatus {
     members: describeMembers(raft.log.configuration),
     membersIndex: raft.log.configurationIndex,
     nextId: String(raft.log.configuration.nextId),
+    epoch: raft.log.configuration.epoch,
+    lastLogTerm: raft.log.last.term,
   };
 }
 

@@ -82,6 +82,7 @@ const versions: readonly (readonly string[])[] = [
       'voters', json(json_extract(value, '$.members')),
       'outgoing', json('[]'),
       'learners', json('[]'),
+      'epoch', 1,
       'nextId', 1 + (SELECT max(CAST(json_extract(member.value, '$.id') AS INTEGER))
                      FROM json_each(meta.value, '$.members') AS member)
     ) FROM meta WHERE name = 'group'`,

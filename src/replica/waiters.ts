@@ -19,6 +19,11 @@ export class Waiters<Ending> {
     return { id, ending };
   }
 
+  /** Ends all that are open. */
+  endAll(endingOf: (id: RequestId) => Ending): void {
+    for (const id of this.#resolvers.keys()) this.end(id, endingOf(id));
+  }
+
   end(id: RequestId, ending: Ending): void {
     const resolve = this.#resolvers.get(id);
     if (resolve === undefined) throw new Error(`request #${id} ended twice`);

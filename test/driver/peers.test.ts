@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { PeerRequest } from "../../src/protocol/peer.ts";
 import type { ReplicaCall } from "../../src/protocol/replica-call.ts";
@@ -6,6 +6,7 @@ import type { Message } from "../../src/raft/messages.ts";
 import { asIndex, asTerm } from "../../src/raft/types.ts";
 import { FetchPeers } from "../../src/replica/peers.ts";
 import { eventually } from "../support/eventually.ts";
+import type { Outdated } from "../../src/protocol/peer.ts";
 
 const members = ["1", "2", "3"].map((id) => ({ id, region: "local" }));
 
@@ -25,6 +26,7 @@ class Bench {
   readonly calls: { readonly to: string; readonly call: ReplicaCall }[] = [];
   readonly answers: Message[][] = [];
   readonly unreachable: string[] = [];
+  readonly outdated: Outdated[] = [];
   readonly peers: FetchPeers;
 
   constructor(
@@ -32,7 +34,8 @@ class Bench {
     { timeoutMs = 60_000, maxCalls = 4 } = {},
   ) {
     this.peers = new FetchPeers({
-      from: { namespace: "ns", from: "1", members },
+      from: () => ({ namespace: "ns", from: "1", members }),
+      onOutdated: (outdated) => this.outdated.push(outdated),
       call: (to, call) => {
         this.calls.push({ to, call });
         return answer(to, call) as Promise<Response>;
@@ -195,4 +198,12 @@ test("Answers are handed over as they come, not in the order of the calls", asyn
   waiting[0]!(answerOf([message("2", "1", true)]));
   await eventually("the first answer", () => bench.answers.length === 2);
   expect(bench.answers.flat().map((m) => "granted" in m && m.granted)).toEqual([false, true]);
+});
+
+test("A call that is told of a newer epoch passes that on, and counts as lost", async () => {
+  const outdated: Outdated = { epoch: 2, members: members.slice(0, 1) };
+  const bench = new Bench(() => new Response(toBytes(outdated), { status: 410 }));
+  bench.peers.send("2", [message("1", "2")]);
+  await vi.waitFor(() => expect(bench.unreachable).toEqual(["2"]));
+  expect(bench.outdated).toEqual([outdated]);
 });

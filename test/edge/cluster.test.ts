@@ -23,6 +23,8 @@ function status(id: string, role: string, term: number, leader: string | null): 
     members,
     membersIndex: 0,
     nextId: "4",
+    epoch: 1,
+    lastLogTerm: 1,
   };
 }
 
@@ -57,7 +59,14 @@ test("a cluster is what each replica says of itself", async () => {
     2: status("2", "leader", 4, "2"),
     3: status("3", "follower", 4, "2"),
   });
-  const { members: _, membersIndex: _i, nextId: _n, ...second } = status("2", "leader", 4, "2");
+  const {
+    members: _,
+    membersIndex: _i,
+    nextId: _n,
+    epoch: _e,
+    lastLogTerm: _t,
+    ...second
+  } = status("2", "leader", 4, "2");
   const body = await clusterOf(edge);
   expect(body).toMatchObject({ namespace: edge.group.namespace, leader: "2", term: 4 });
   expect(body.replicas.map(({ id }) => id)).toEqual(["1", "2", "3"]);

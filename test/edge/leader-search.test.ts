@@ -24,6 +24,8 @@ const status = (id: string, term: number, leader: string | null): StatusResult =
   members: [],
   membersIndex: 0,
   nextId: "4",
+  epoch: 1,
+  lastLogTerm: 1,
 });
 
 /** What a replica says when it is poked, and whom that makes one ask. */

@@ -1,5 +1,5 @@
 import type { Random } from "../../src/raft/random.ts";
-import { membersOf } from "../../src/raft/membership.ts";
+import { leftFrom } from "../../src/replica/left.ts";
 import { MemoryDisk } from "../support/memory-storage.ts";
 import { SimulatedLife } from "./life.ts";
 import type { World } from "./world.ts";
@@ -119,9 +119,8 @@ export class Host {
 
   /** A life has found that the replica has left the group. Its object goes on to say so. */
   left(life: SimulatedLife): void {
-    const { configuration } = life.raft.log;
-    const others = membersOf(configuration).filter(({ id }) => id !== this.id);
-    life.storage.saveLeft(others);
+    life.driver.stop();
+    life.storage.saveLeft(leftFrom(life.raft.log.configuration, this.id));
     this.#alarm = null;
     this.world.left(life);
   }

@@ -13,6 +13,7 @@ import { answerBatch } from "../../src/replica/client-api.ts";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
 import { describeMembers } from "../../src/replica/member-status.ts";
+import { answerOfLeft } from "../../src/replica/left.ts";
 import { isBareSignOfLife } from "../../src/replica/peers.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
 import { check } from "../invariants/check.ts";
@@ -120,7 +121,9 @@ export class SimulatedLife implements Life {
     messages: readonly Message[],
     back: (answer: readonly Message[]) => void,
   ): void {
-    const answer = this.hasLeft ? [] : this.driver.receiveCall(from, messages);
+    const { left } = this.storage;
+    const answer =
+      left === null ? this.driver.receiveCall(from, messages) : answerOfLeft(left, messages);
     this.#afterGate(answer, () => back(answer));
   }
 
@@ -135,7 +138,7 @@ export class SimulatedLife implements Life {
       const answer: ClientBatchResult = {
         version: clientProtocolVersion,
         results,
-        servedBy: { replica: this.id, region: "local", role, term },
+        servedBy: { replica: this.id, region: "local", role, term, epoch: 1 },
         sequence: this.driver.machine.state.sequence,
       };
       this.#afterGate([], () => back(answer));
@@ -156,7 +159,7 @@ export class SimulatedLife implements Life {
     const { raft, driver } = this;
     const { id } = this.#host;
     if (this.storage.left !== null) {
-      const members = this.storage.left;
+      const { members } = this.storage.left;
       return this.#afterGate([], () => back({ type: "left", id, members }));
     }
     this.#wake.arm(raft.wakeAtMs);
@@ -179,6 +182,8 @@ export class SimulatedLife implements Life {
       members: describeMembers(log.configuration),
       membersIndex: log.configurationIndex,
       nextId: String(log.configuration.nextId),
+      epoch: log.configuration.epoch,
+      lastLogTerm: log.last.term,
     };
     this.#afterGate([], () => back(status));
   }

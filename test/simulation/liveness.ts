@@ -88,8 +88,19 @@ async function membersSettle(world: World): Promise<void> {
 async function othersHaveLeft(world: World): Promise<void> {
   const others = [...world.hosts.values()].filter(({ id }) => !isMember(world.configuration, id));
   const isOver = (): boolean =>
-    others.every(({ hasLeft, life }) => hasLeft || life.raft.wakeAtMs === null);
+    others.every(
+      (host) => host.hasLeft || host.life.raft.wakeAtMs === null || !canBeTold(world, host),
+    );
   await world.runUntil("who has left knows", isOver, patienceMs);
+}
+
+/** Whoever it asks for pre-votes must know that it has left, which those who left before it do not. */
+function canBeTold(world: World, { id, life }: Host): boolean {
+  return votersOf(life.raft.log.configuration).some((voter) => {
+    if (isMember(world.configuration, voter.id)) return true;
+    const left = world.host(voter.id).disk.left;
+    return left !== null && !isAmong(left.members, id) && Number(id) < left.nextId;
+  });
 }
 
 /** Who else has ways to replicas. */

@@ -142,6 +142,8 @@ export class FakeGroup {
    * they say to that shows from what they would do with a request.
    */
   readonly statuses = new Map<string, StatusResult | "hangs">();
+  /** How often the group was rebuilt. */
+  epoch = 1;
   /** How long a request is on its way before a replica acts on it. */
   latencyMs = 0;
   /** Decides in place of the scripts. */
@@ -235,7 +237,7 @@ export class FakeGroup {
       const batch: ClientBatchResult = {
         version: clientProtocolVersion,
         results,
-        servedBy: { replica: id, region: "local", role, term: 1 },
+        servedBy: { replica: id, region: "local", role, term: 1, epoch: this.epoch },
         sequence: this.table.sequence,
       };
       return new Response(toBytes(batch));
@@ -330,6 +332,8 @@ export const statusOf = (
   members: votersNamed(["1", "2", "3"]),
   membersIndex: 0,
   nextId: "4",
+  epoch: 1,
+  lastLogTerm: 1,
 });
 
 /** Voters as replicas speak of them. */

@@ -2,7 +2,6 @@ import { type MachineState, initialState } from "../../src/kv/state-machine.ts";
 import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { KvTable, Row } from "../../src/kv/table.ts";
-import type { Member } from "../../src/raft/membership.ts";
 import type { Persist, Snapshot, SnapshotExport } from "../../src/raft/io.ts";
 import {
   type ConfigurationAt,
@@ -22,6 +21,7 @@ import {
   fitting,
 } from "../../src/replica/chunked-export.ts";
 import { type PackedRecord, packRecord, unpackRecord } from "../../src/replica/packed-record.ts";
+import type { Left } from "../../src/replica/left.ts";
 import type { Storage, StoredLog } from "../../src/replica/ports.ts";
 import { type Turn, unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import type { Durable } from "../invariants/life.ts";
@@ -37,8 +37,8 @@ interface Content {
   machine: MachineState;
   /** One element a turn that made any, as the replica's SQLite table has one row. */
   turns: { readonly state: MachineState; readonly records: readonly RequestRecord[] }[];
-  /** Who belonged to the group when this replica left it; null when it has not. */
-  left: readonly Member[] | null;
+  /** What is kept of a group that this replica has left; null when it has left none. */
+  left: Left | null;
   /** What has come of a snapshot. */
   incoming: Pick<Content, "rows" | "machine" | "turns"> | null;
 }
@@ -96,7 +96,7 @@ export class MemoryDisk {
     return this;
   }
 
-  get left(): readonly Member[] | null {
+  get left(): Left | null {
     return this.#durable.left;
   }
 
@@ -169,13 +169,13 @@ export class MemoryStorage implements Storage {
     return this.#content.machine;
   }
 
-  /** Who belonged to the group when this replica left it; null when it has not. */
-  get left(): readonly Member[] | null {
+  /** What is kept of a group that this replica has left; null when it has left none. */
+  get left(): Left | null {
     return this.#content.left;
   }
 
-  saveLeft(members: readonly Member[]): void {
-    this.#write((content) => (content.left = members));
+  saveLeft(left: Left): void {
+    this.#write((content) => (content.left = left));
   }
 
   /** Whether this instance has lost the disk, by a crash or to a newer instance. */
