@@ -155,7 +155,7 @@ export class Forwarding {
     let attempt: Attempt;
     try {
       const { results, servedBy, sequence } = await this.#group.ask(id, [this.#request()], signal);
-      cache.noteSequence(namespace, sequence);
+      cache.noteSequence(namespace, sequence, servedBy.epoch ?? 1);
       this.#slowestMs = Math.max(this.#slowestMs, Date.now() - startMs);
       attempt = { result: results[0]!, servedBy, sequence };
     } catch {

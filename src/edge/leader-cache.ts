@@ -4,9 +4,11 @@ export interface Known {
   readonly leader: string | null;
   /** The newest command number seen: the floor of new requests (see kv/request-window.ts). */
   readonly sequence: number;
+  /** The epoch that it is of: in a group that was rebuilt the numbers may have gone back. */
+  readonly epoch: number;
 }
 
-const little: Known = { leader: null, sequence: 0 };
+const little: Known = { leader: null, sequence: 0, epoch: 1 };
 
 /** What an isolate remembers between requests; the namespace not used for longest goes first. */
 export class LeaderCache {
@@ -33,10 +35,11 @@ export class LeaderCache {
     this.#change(namespace, { leader: leader === replica ? null : leader });
   }
 
-  /** Notes a command number. Answers may come out of order, so only a newer one counts. */
-  noteSequence(namespace: string, sequence: number): void {
-    const known = this.get(namespace)?.sequence ?? 0;
-    this.#change(namespace, { sequence: Math.max(known, sequence) });
+  /** Notes a command number. Answers may come out of order, so only one of a newer epoch, or newer, counts. */
+  noteSequence(namespace: string, sequence: number, epoch: number): void {
+    const known = this.get(namespace) ?? little;
+    const isNewer = epoch > known.epoch || (epoch === known.epoch && sequence > known.sequence);
+    this.#change(namespace, isNewer ? { sequence, epoch } : {});
   }
 
   #change(namespace: string, change: Partial<Known>): void {

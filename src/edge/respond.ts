@@ -49,7 +49,7 @@ function respondTo(result: DefiniteResult, by: ServedBy, isHead: boolean): Respo
           ...served,
           ...consistency,
           ...revision(result.modRevision),
-          ETag: etag(result.modRevision, by.epoch),
+          ETag: etag(result.modRevision, by.epoch ?? 1),
           "KV-Create-Revision": String(result.createRevision),
           "KV-Version": String(result.version),
           "Content-Length": String(result.size),
@@ -64,7 +64,11 @@ function respondTo(result: DefiniteResult, by: ServedBy, isHead: boolean): Respo
     case "put":
       return new Response(null, {
         status: result.created ? 201 : 200,
-        headers: { ...served, ...revision(result.revision), ETag: etag(result.revision, by.epoch) },
+        headers: {
+          ...served,
+          ...revision(result.revision),
+          ETag: etag(result.revision, by.epoch ?? 1),
+        },
       });
     case "deleted":
       return new Response(null, {

@@ -41,8 +41,11 @@ export interface ServedBy {
   readonly region: string;
   readonly role: string;
   readonly term: number;
-  /** How often the group was rebuilt from one replica, from 1. Revisions of different epochs tell nothing. */
-  readonly epoch: number;
+  /**
+   * How often the group was rebuilt from one replica, counted from 1; left out, it is 1. Revisions of
+   * different epochs have nothing to do with each other.
+   */
+  readonly epoch?: number;
 }
 
 export type ClientResult =

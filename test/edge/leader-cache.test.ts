@@ -7,26 +7,26 @@ test("Of a namespace never heard of it knows nothing", () => {
 
 test("Leader and sequence are kept apart from each other, and by namespace", () => {
   const cache = new LeaderCache();
-  cache.noteSequence("a", 7);
+  cache.noteSequence("a", 7, 1);
   cache.noteLeader("a", "2");
   cache.noteLeader("b", "3");
-  expect(cache.get("a")).toEqual({ leader: "2", sequence: 7 });
-  expect(cache.get("b")).toEqual({ leader: "3", sequence: 0 });
+  expect(cache.get("a")).toEqual({ leader: "2", sequence: 7, epoch: 1 });
+  expect(cache.get("b")).toEqual({ leader: "3", sequence: 0, epoch: 1 });
 });
 
 test("A late answer does not take the sequence back", () => {
   const cache = new LeaderCache();
-  cache.noteSequence("a", 7);
-  cache.noteSequence("a", 3);
+  cache.noteSequence("a", 7, 1);
+  cache.noteSequence("a", 3, 1);
   expect(cache.get("a")?.sequence).toBe(7);
 });
 
 test("A replica that is lost is forgotten, but not one that has taken its place", () => {
   const cache = new LeaderCache();
   cache.noteLeader("a", "1");
-  cache.noteSequence("a", 7);
+  cache.noteSequence("a", 7, 1);
   cache.noteLost("a", "1");
-  expect(cache.get("a")).toEqual({ leader: null, sequence: 7 });
+  expect(cache.get("a")).toEqual({ leader: null, sequence: 7, epoch: 1 });
   cache.noteLeader("a", "2");
   cache.noteLost("a", "1");
   expect(cache.get("a")?.leader).toBe("2");
@@ -35,7 +35,7 @@ test("A replica that is lost is forgotten, but not one that has taken its place"
 test("That a search found nobody is remembered too", () => {
   const cache = new LeaderCache();
   cache.noteLost("a", "1");
-  expect(cache.get("a")).toEqual({ leader: null, sequence: 0 });
+  expect(cache.get("a")).toEqual({ leader: null, sequence: 0, epoch: 1 });
 });
 
 test("It holds so many namespaces, and forgets the one not used for longest", () => {
@@ -49,4 +49,12 @@ test("It holds so many namespaces, and forgets the one not used for longest", ()
     undefined,
     "3",
   ]);
+});
+
+test("command numbers of a newer epoch count, however small, and those of an older one do not", () => {
+  const cache = new LeaderCache();
+  cache.noteSequence("ns", 900, 1);
+  cache.noteSequence("ns", 40, 2);
+  cache.noteSequence("ns", 950, 1);
+  expect(cache.get("ns")).toMatchObject({ sequence: 40, epoch: 2 });
 });

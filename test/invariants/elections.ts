@@ -31,8 +31,10 @@ export class ElectionInvariants {
   /** OneVote and MessageTerms: what leaves is durable, and no vote is given twice. */
   sent(message: Message): void {
     const { durable } = this.#replicas.get(message.from)!;
+    // Whoever has left counts no terms any more, and speaks in that of whom it tells the same.
     const speaksOfComing =
-      message.type === "preVoteRequest" || (message.type === "preVoteResponse" && message.granted);
+      message.type === "preVoteRequest" ||
+      (message.type === "preVoteResponse" && (message.granted || message.hasLeft === true));
     const isDurable = message.term <= durable.hardState.term;
     check(speaksOfComing || isDurable, "message terms", () => {
       return `${message.from} speaks of term ${message.term} before it is durable`;

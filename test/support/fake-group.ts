@@ -9,6 +9,9 @@ import {
   type ClientRequest,
   type ClientResult,
   type MemberStatus,
+  type RebuildRequest,
+  type RebuildResult,
+  type RetireRequest,
   type StatusResult,
   type TransferRequest,
   type TransferResult,
@@ -16,6 +19,8 @@ import {
   clientProtocolVersion,
   membersPath,
   pokePath,
+  rebuildPath,
+  retirePath,
   statusPath,
   transferPath,
 } from "../../src/protocol/client.ts";
@@ -142,6 +147,10 @@ export class FakeGroup {
    * they say to that shows from what they would do with a request.
    */
   readonly statuses = new Map<string, StatusResult | "hangs">();
+  /** Answers a replica that is to go on alone; by default nobody can be reached. */
+  rebuild: ((id: string, epoch: number) => RebuildResult) | null = null;
+  /** Those that were told that the group was rebuilt without them. */
+  readonly retired: string[] = [];
   /** How often the group was rebuilt. */
   epoch = 1;
   /** How long a request is on its way before a replica acts on it. */
@@ -215,6 +224,16 @@ export class FakeGroup {
         const { change } = fromBytes<ChangeRequest>(init.body as ArrayBuffer);
         if (this.change === null) throw new Error(`replica ${id} is dead`);
         return new Response(toBytes(this.change(id, change)));
+      }
+      case `POST ${rebuildPath}`: {
+        const { epoch } = fromBytes<RebuildRequest>(init.body as ArrayBuffer);
+        if (this.rebuild === null) throw new Error(`replica ${id} is dead`);
+        return new Response(toBytes(this.rebuild(id, epoch)));
+      }
+      case `POST ${retirePath}`: {
+        const { epoch } = fromBytes<RetireRequest>(init.body as ArrayBuffer);
+        this.retired.push(`${id} for ${epoch}`);
+        return this.#status(id, signal);
       }
       default:
         throw new Error(`a replica has no ${path}`);
