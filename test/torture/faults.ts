@@ -82,20 +82,43 @@ export const stopOne: Fault = {
 const handOver: Fault = {
   name: "handing over",
   async strike({ cluster, random, log }) {
-    const replica = cluster.ids[random.between(0, cluster.ids.length - 1)]!;
-    const [edge] = [...cluster.edges.values()];
+    const members = await cluster.statuses();
+    const replica = members[random.between(0, members.length - 1)]?.id;
+    if (replica === undefined) return;
     log(`replica ${replica} is to lead`);
-    const sent = {
-      method: "POST",
-      url: `${edge!.url}/v1/ns/${namespace}/cluster/leader?timeout=2s`,
-      headers: {},
-      body: JSON.stringify({ replica }),
-      timeoutMs: 3000,
-    };
-    // Whether it comes to that depends on what else is going on.
-    await call(sent).catch(() => {});
+    await request(cluster, "POST", "leader", JSON.stringify({ replica }));
   },
 };
+
+/** Another replica comes in the place of one, in the same home: at once, or after that has gone. */
+const replaceOne: Fault = {
+  name: "replacing a member",
+  async strike({ cluster, random, log }) {
+    const leader = await cluster.leader();
+    if (leader === null) return;
+    const { members, nextId } = leader;
+    const old = members.find(({ id }) => cluster.homeOf(id) === cluster.homeOf(nextId))?.id;
+    const isAtOnce = random.between(0, 2) > 0;
+    log(
+      `replica ${nextId} comes, in the place of ${old ?? "nobody"}${isAtOnce ? "" : ", after it"}`,
+    );
+    if (old !== undefined && !isAtOnce) await request(cluster, "DELETE", `members/${old}`);
+    const body = old !== undefined && isAtOnce ? { replaces: old } : { region: "local" };
+    await request(cluster, "POST", "members", JSON.stringify(body));
+  },
+};
+
+/** Whether it comes to that depends on what else is going on. */
+async function request(
+  cluster: TortureCluster,
+  method: string,
+  path: string,
+  body = "",
+): Promise<void> {
+  const [edge] = [...cluster.edges.values()];
+  const url = `${edge!.url}/v1/ns/${namespace}/cluster/${path}?timeout=3s`;
+  await call({ method, url, headers: {}, body, timeoutMs: 4000 }).catch(() => {});
+}
 
 export const lossyWays: Fault = {
   name: "lossy ways",
@@ -248,4 +271,6 @@ const faultsOfOne: readonly Fault[] = [
   lossyWays,
   slowWays,
   handOver,
+  replaceOne,
+  replaceOne,
 ];

@@ -25,15 +25,24 @@ export class Links {
   readonly #random: Random;
   readonly #server: Server;
   readonly #targets: ReadonlyMap<string, string>;
+  readonly #homeOf: (id: string) => string;
   readonly #cut = new Set<string>();
   ways: Ways = goodWays;
   /** Calls between replicas, and what became of them. */
   readonly counts = { messages: 0, lost: 0, doubled: 0 };
 
-  /** @param targets where each replica really answers, by its id. */
-  constructor(targets: ReadonlyMap<string, string>, random: Random) {
+  /**
+   * @param targets where each replica really answers, by its id.
+   * @param homeOf the process that holds a replica: links are cut between processes.
+   */
+  constructor(
+    targets: ReadonlyMap<string, string>,
+    random: Random,
+    homeOf: (id: string) => string = (id) => id,
+  ) {
     this.#targets = targets;
     this.#random = random;
+    this.#homeOf = homeOf;
     this.#server = createServer((incoming, outgoing) => {
       this.#pass(incoming, outgoing).catch(() => outgoing.destroy());
     });
@@ -82,7 +91,8 @@ export class Links {
     const sent = { method: incoming.method!, url, headers, body, timeoutMs: patienceMs };
     const isPeer = this.#targets.has(from);
     if (isPeer) this.counts.messages++;
-    if (this.#isLost(from, to, this.ways.lostRequests)) return this.#lose(outgoing, isPeer);
+    const home = this.#homeOf(to);
+    if (this.#isLost(from, home, this.ways.lostRequests)) return this.#lose(outgoing, isPeer);
     await this.#delay();
     if (isPeer && this.#chance(this.ways.doubledRequests)) {
       this.counts.doubled++;
@@ -92,7 +102,7 @@ export class Links {
     }
     const answer = await call(sent);
     await this.#delay();
-    if (this.#isLost(to, from, this.ways.lostAnswers)) return this.#lose(outgoing, isPeer);
+    if (this.#isLost(home, from, this.ways.lostAnswers)) return this.#lose(outgoing, isPeer);
     const type = answer.headers["content-type"];
     outgoing.writeHead(answer.status, type === undefined ? {} : { "content-type": type });
     outgoing.end(answer.body);

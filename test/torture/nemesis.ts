@@ -54,6 +54,7 @@ export class Nemesis {
     const { ids } = this.#cluster;
     const anyone = ids[this.#random.between(0, ids.length - 1)]!;
     if (this.#random.between(0, 2) === 0) return anyone;
-    return (await this.#cluster.leader()) ?? anyone;
+    const leader = await this.#cluster.leader();
+    return leader === null ? anyone : this.#cluster.homeOf(leader.id);
   }
 }
