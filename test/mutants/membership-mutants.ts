@@ -91,13 +91,6 @@ export const membershipMutants: readonly Mutant[] = [
       "nextId: Math.max(...voters.map((voter) => Number(voter.id))) + learners.length + 2 };",
   },
   {
-    name: "left-out-never-stands",
-    what: "a replica that the newest configuration leaves out does not stand, committed or not",
-    file: "src/raft/raft.ts",
-    find: "const isOne = isVoter(configuration, id) || isVoter(this.log.configurationAt(commitIndex), id);",
-    replace: "const isOne = isVoter(configuration, id) && commitIndex >= 0;",
-  },
-  {
     name: "has-left-before-committed",
     what: "a replica takes itself for gone as soon as its log says so",
     file: "src/raft/raft.ts",
