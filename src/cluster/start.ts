@@ -38,6 +38,7 @@ export interface ClusterStatus {
     readonly logBytes: number | null;
     readonly revision: number | null;
     readonly stateHash: string | null;
+    readonly diverged: boolean | null;
   }[];
 }
 

@@ -47,7 +47,11 @@ export class LeaderSearch {
     // Only the founder can bring a group into being, and does so when it is asked for something.
     const { term, leader } = isFounding ? { term: 0, leader: this.#founder } : status;
     this.#hear(term);
-    const isOwnWord = isFounding ? id === this.#founder : status.role === "leader";
+    // One whose state is wrong serves nothing, whatever is said of it.
+    const hasDiverged = !isFounding && status.diverged;
+    if (hasDiverged) this.#disproved.add(id);
+    const leads = !isFounding && status.role === "leader" && !hasDiverged;
+    const isOwnWord = isFounding ? id === this.#founder : leads;
     if (isOwnWord) return term < this.#term ? null : id;
     return this.#ifBelieved(term, leader);
   }

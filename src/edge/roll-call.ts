@@ -44,7 +44,9 @@ export async function callRollOfGroup(group: ReplicaGroup, timeoutMs: number): P
 export function newestLeader(roll: readonly Present[]): ReplicaStatus | null {
   const statuses = roll.flatMap(({ status }) => (status?.type === "status" ? [status] : []));
   const term = Math.max(...statuses.map((status) => status.term));
-  return statuses.find((status) => status.role === "leader" && status.term === term) ?? null;
+  const leads = ({ role, term: own, diverged }: ReplicaStatus): boolean =>
+    role === "leader" && own === term && !diverged;
+  return statuses.find(leads) ?? null;
 }
 
 async function statusesOf(

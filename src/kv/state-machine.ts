@@ -1,7 +1,7 @@
-import type { Command, CommandResult } from "./command.ts";
-import { Hash } from "./hash.ts";
+import type { Command, CommandResult, PutCommand } from "./command.ts";
 import type { RequestWindow } from "./request-window.ts";
-import type { KvTable } from "./table.ts";
+import { firstHash, hashAfter } from "./running-hash.ts";
+import type { KvTable, Row } from "./table.ts";
 
 /**
  * The state machine's own counters. They are stored in the same transaction as the effects they
@@ -28,7 +28,7 @@ export const initialState: MachineState = {
   appliedIndex: 0,
   revision: 0,
   sequence: 0,
-  hash: new Hash().toString(),
+  hash: firstHash,
 };
 
 /**
@@ -79,23 +79,23 @@ export class StateMachine {
     if (isOfAnotherEpoch || this.#window.isExpired(command.floor, sequence)) {
       return { type: "expired" };
     }
-    const result = this.#execute(command);
-    this.#note(command, result);
+    const old = this.#table.get(command.key);
+    const result = this.#execute(command, old);
+    this.#note(command, result, old);
     return result;
   }
 
-  #execute(command: Command): CommandResult {
+  #execute(command: Command, old: Row | null): CommandResult {
     switch (command.type) {
       case "put":
-        return this.#put(command.key, command.value, command.contentType);
+        return this.#put(command, old);
       case "delete":
-        return this.#delete(command.key);
+        return this.#delete(command.key, old);
     }
   }
 
-  #put(key: string, value: Uint8Array, contentType: string | null): CommandResult {
+  #put({ key, value, contentType }: PutCommand, old: Row | null): CommandResult {
     const revision = this.#nextRevision();
-    const old = this.#table.get(key);
     this.#table.put(key, {
       value,
       contentType,
@@ -106,9 +106,9 @@ export class StateMachine {
     return { type: "put", created: old === null, revision };
   }
 
-  #delete(key: string): CommandResult {
+  #delete(key: string, old: Row | null): CommandResult {
     const { revision } = this.#state;
-    if (this.#table.get(key) === null) return { type: "deleted", deleted: false, revision };
+    if (old === null) return { type: "deleted", deleted: false, revision };
     this.#table.delete(key);
     return { type: "deleted", deleted: true, revision: this.#nextRevision() };
   }
@@ -119,28 +119,10 @@ export class StateMachine {
     return revision;
   }
 
-  #note(command: Command, result: CommandResult): void {
+  #note(command: Command, result: CommandResult, old: Row | null): void {
     const sequence = this.#state.sequence + 1;
     this.#window.record({ requestId: command.requestId, sequence, result });
-    this.#state = { ...this.#state, sequence, hash: hashOf(this.#state.hash, command, result) };
-  }
-}
-
-function hashOf(before: string, command: Command, result: CommandResult): string {
-  const hash = new Hash(before).string(command.type).string(command.requestId).string(command.key);
-  if (command.type === "put") {
-    // No content type is not the same as an empty one.
-    hash
-      .number(command.contentType !== null)
-      .string(command.contentType ?? "")
-      .bytes(command.value);
-  }
-  switch (result.type) {
-    case "put":
-      return hash.number(result.created).number(result.revision).toString();
-    case "deleted":
-      return hash.number(result.deleted).number(result.revision).toString();
-    case "expired":
-      return hash.toString();
+    const hash = hashAfter(this.#state.hash, command, result, old);
+    this.#state = { ...this.#state, sequence, hash };
   }
 }

@@ -97,6 +97,8 @@ export interface ReplicaStatus {
   readonly logBytes: number;
   readonly revision: number;
   readonly stateHash: string;
+  /** Whether the state was found to be another than that of the group, so that it serves nothing. */
+  readonly diverged: boolean;
   /** Who belongs to the group as this replica knows it, and the entry of the log that says so. */
   readonly members: readonly MemberStatus[];
   readonly membersIndex: number;

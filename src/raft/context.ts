@@ -1,4 +1,6 @@
+import type { Audit } from "./audit.ts";
 import type { RaftConfig } from "./config.ts";
+import type { Verdict } from "./digests.ts";
 import type { Effects } from "./effects.ts";
 import type { Proposal, RequestId, Snapshot, SnapshotSource } from "./io.ts";
 import type { Incoming } from "./incoming.ts";
@@ -19,6 +21,8 @@ export interface Context {
   /** The state to send to followers, and the one that is on its way to here. */
   readonly snapshots: SnapshotSource;
   readonly incoming: Incoming;
+  /** Whether this replica's state is known to be right, or wrong. */
+  readonly audit: Audit;
   readonly term: Term;
   /** The time of the step under way. */
   readonly nowMs: number;
@@ -26,7 +30,12 @@ export interface Context {
   readonly appliedIndex: LogIndex;
   /** Whether this replica may stand for election. */
   readonly mayStand: boolean;
-  /** The snapshot whose chunks have all come takes the place of state and log. */
+  /** The group says what the state should be. Whoever has another one leads no more. */
+  hear(verdict: Verdict): void;
+  /**
+   * The snapshot whose chunks have all come takes the place of the state, and of the log unless that holds
+   * its last entry.
+   */
   install(snapshot: Snapshot): void;
   /** This replica has left the group for good. */
   leaveGroup(): void;

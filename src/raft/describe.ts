@@ -1,4 +1,6 @@
 import { unreachable } from "./assert.ts";
+import type { AuditRecord } from "./audit.ts";
+import type { Digest, Verdict } from "./digests.ts";
 import type { Failure, Input, Output, Persist } from "./io.ts";
 import { Leader } from "./leader.ts";
 import { type Change, type Configuration, type Member, isJoint } from "./membership.ts";
@@ -55,10 +57,16 @@ export function describeMessage(message: Message): string {
     case "appendEntriesRequest": {
       const { prev, entries, leaderCommit, round } = message;
       const carried = entries.length === 0 ? "" : ` entries ${describeEntries(entries)}`;
-      return `${head} prev ${describeId(prev)}${carried} commit ${leaderCommit}${describeRound(round)}`;
+      const verdict =
+        message.verdict === undefined ? "" : ` verdict ${describeDigest(message.verdict)}`;
+      return `${head} prev ${describeId(prev)}${carried} commit ${leaderCommit}${describeRound(round)}${verdict}`;
     }
-    case "appendEntriesResponse":
-      return `${head} ${describeResult(message.result)}${describeRound(message.round)}`;
+    case "appendEntriesResponse": {
+      const { result, round, digest, diverged } = message;
+      const said = digest === undefined ? "" : ` digest ${describeDigest(digest)}`;
+      const wrong = diverged === undefined ? "" : ` diverged ${diverged}`;
+      return `${head} ${describeResult(result)}${describeRound(round)}${said}${wrong}`;
+    }
     case "installSnapshotRequest": {
       const { snapshot, shipment, chunk, isLast } = message;
       const last = isLast ? " last" : "";
@@ -74,6 +82,15 @@ export function describeMessage(message: Message): string {
 }
 
 const describeRound = (round: number): string => (round === 0 ? "" : ` round ${round}`);
+
+/** `8=1:abc`: at index 8 the hash abc by formula 1. */
+const describeDigest = ({ index, formula, hash }: Digest | Verdict): string =>
+  `${index}=${formula}:${hash ?? "none"}`;
+
+function describeAudit({ digests, divergedIndex }: AuditRecord): string {
+  const said = digests.map(describeDigest).join(" ") || "nothing";
+  return `audit ${said}${divergedIndex === null ? "" : ` diverged ${divergedIndex}`}`;
+}
 
 function describeResult(result: AppendResult | SnapshotResult): string {
   switch (result.type) {
@@ -91,11 +108,14 @@ function describeResult(result: AppendResult | SnapshotResult): string {
 }
 
 export function describePersist(persist: Persist): string {
-  const { batch, hardState, chunk, install, compactTo, truncateFrom, entries } = persist;
+  const { batch, hardState, chunk, install, repair, audit, compactTo, truncateFrom, entries } =
+    persist;
   const parts = [
     hardState === null ? "" : `term ${hardState.term} vote ${hardState.vote ?? "none"}`,
     chunk === null ? "" : `chunk ${chunk.place}`,
     install === null ? "" : `install ${describeId(install)}`,
+    repair === null ? "" : `repair ${describeId(repair)}`,
+    audit === null ? "" : describeAudit(audit),
     compactTo === null ? "" : `compact to ${describeId(compactTo)}`,
     truncateFrom === null ? "" : `cut ${truncateFrom}`,
     entries.length === 0 ? "" : `append ${describeEntries(entries)}`,
@@ -165,6 +185,7 @@ export function describeRaft(raft: Raft): string {
   return (
     `${config.id} ${role} t${term} vote ${vote ?? "none"} leader ${leader ?? "none"} ` +
     `log ${describeId(log.base)}..${describeId(log.last)} durable ${log.durableIndex} ` +
-    `commit ${log.commitIndex} applied ${raft.appliedIndex}${followers.join(";")}`
+    `commit ${log.commitIndex} applied ${raft.appliedIndex}` +
+    `${raft.audit.hasDiverged ? ` diverged ${raft.audit.divergedIndex}` : ""}${followers.join(";")}`
   );
 }

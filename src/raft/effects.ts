@@ -1,3 +1,4 @@
+import type { AuditRecord } from "./audit.ts";
 import type { Failure, Output, Persist, RequestId, Snapshot } from "./io.ts";
 import type { LogChange } from "./log.ts";
 import type { Message } from "./messages.ts";
@@ -15,6 +16,8 @@ export class Effects {
   #hardState: HardState | null = null;
   #chunk: Persist["chunk"] = null;
   #install: Snapshot | null = null;
+  #repair: EntryId | null = null;
+  #audit: AuditRecord | null = null;
   #compactTo: EntryId | null = null;
   #truncateFrom: LogIndex | null = null;
   #entries: Entry[] = [];
@@ -54,6 +57,14 @@ export class Effects {
 
   install(snapshot: Snapshot): void {
     this.#install = snapshot;
+  }
+
+  repair(snapshot: EntryId): void {
+    this.#repair = snapshot;
+  }
+
+  audit(record: AuditRecord): void {
+    this.#audit = record;
   }
 
   compactTo(id: EntryId): void {
@@ -101,6 +112,8 @@ export class Effects {
       this.#hardState === null &&
       this.#chunk === null &&
       this.#install === null &&
+      this.#repair === null &&
+      this.#audit === null &&
       this.#compactTo === null &&
       this.#truncateFrom === null &&
       this.#entries.length === 0;
@@ -111,6 +124,8 @@ export class Effects {
       hardState: this.#hardState,
       chunk: this.#chunk,
       install: this.#install,
+      repair: this.#repair,
+      audit: this.#audit,
       compactTo: this.#compactTo,
       truncateFrom: this.#truncateFrom,
       entries: this.#entries,
@@ -118,6 +133,8 @@ export class Effects {
     this.#hardState = null;
     this.#chunk = null;
     this.#install = null;
+    this.#repair = null;
+    this.#audit = null;
     this.#compactTo = null;
     this.#truncateFrom = null;
     this.#entries = [];

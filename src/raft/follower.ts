@@ -41,7 +41,7 @@ export class Follower implements RoleHandler {
     return this.#leader;
   }
 
-  /** Who has no vote waits for nobody's silence. */
+  /** Who has no vote, or a state that is wrong, waits for nobody's silence. */
   get wakeAtMs(): number | null {
     return this.#context.mayStand ? this.#electionDeadlineMs : null;
   }
@@ -83,6 +83,8 @@ export class Follower implements RoleHandler {
     this.#leader = message.from;
     this.#heardMs = nowMs;
     this.restartElectionTimer();
+    if (message.type === "appendEntriesRequest" && message.verdict !== undefined)
+      this.#context.hear(message.verdict);
     const answer = this.#take(message);
     if (answer === null) return;
     effects.sendAfterPersist({ ...answer, from: config.id, to: message.from, term });
@@ -129,7 +131,8 @@ export class Follower implements RoleHandler {
   ): Answer<AppendEntriesResponse> | Answer<InstallSnapshotResponse> | null {
     if (message.type === "appendEntriesRequest") {
       const { round } = message;
-      return { type: "appendEntriesResponse", round, result: this.#append(message) };
+      const result = this.#append(message);
+      return { type: "appendEntriesResponse", round, result, ...this.#context.audit.report };
     }
     const { shipment, chunk } = message;
     const result = this.#takeChunk(message);
@@ -160,21 +163,24 @@ export class Follower implements RoleHandler {
 
   /** Null when the chunk can't be taken yet. The leader will send it again. */
   #takeChunk(request: InstallSnapshotRequest): SnapshotResult | null {
-    const { log, incoming, effects, appliedIndex } = this.#context;
+    const { log, incoming, effects, appliedIndex, audit } = this.#context;
     const { snapshot, configuration, chunk, data, isLast } = request;
     // A snapshot holds nothing but what is committed, so whoever has its last entry has all of it.
     if (snapshot.index > log.commitIndex && log.holds(snapshot)) log.commitTo(snapshot.index);
-    if (snapshot.index <= log.commitIndex) {
+    if (snapshot.index <= log.commitIndex && !audit.hasDiverged) {
       return { type: "accepted", matchIndex: log.commitIndex };
     }
+    // What comes after it is gone here, and can't be applied again.
+    if (snapshot.index < log.base.index) return { type: "restart" };
     // What is being applied would be applied to another state than that which it follows.
     if (isLast && appliedIndex < log.commitIndex) return null;
     const taken = incoming.take(request);
     if (taken !== "new") return taken;
     effects.persistChunk(chunk, data);
     if (!isLast) return { type: "stored" };
+    incoming.end();
     this.#context.install({ ...snapshot, configuration });
-    return { type: "accepted", matchIndex: snapshot.index };
+    return { type: "accepted", matchIndex: log.commitIndex };
   }
 }
 

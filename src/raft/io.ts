@@ -1,3 +1,5 @@
+import type { AuditRecord } from "./audit.ts";
+import type { Digest } from "./digests.ts";
 import type { Change, Configuration } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import type { Entry, EntryId, HardState, LogIndex, NodeId } from "./types.ts";
@@ -24,8 +26,11 @@ export type Input = { readonly nowMs: number } & (
   | { readonly type: "campaign" }
   /** The batch of that number, and so every earlier one, is durable. */
   | { readonly type: "persisted"; readonly batch: number }
-  /** The state machine has applied every entry up to `index`. */
-  | { readonly type: "applied"; readonly index: LogIndex }
+  /**
+   * The state machine has applied every entry up to `index`. `digests` are those of the agreed indexes
+   * among these entries, in order.
+   */
+  | { readonly type: "applied"; readonly index: LogIndex; readonly digests: readonly Digest[] }
   /**
    * The log may let go of its entries up to `index`, but for what has not been applied or what a
    * follower still takes from it. Up to `forced` it must, whatever followers take.
@@ -112,6 +117,13 @@ export interface Persist {
    * then begins after this entry.
    */
   readonly install: Snapshot | null;
+  /**
+   * Put the snapshot whose chunks are laid aside in the place of all state, which had diverged, and leave
+   * the log as it is: entries after this one are applied again.
+   */
+  readonly repair: EntryId | null;
+  /** Present when it changed. */
+  readonly audit: AuditRecord | null;
   /** Let the log begin after this entry, which is applied. */
   readonly compactTo: EntryId | null;
   /** Remove entries from this index on before appending; null when nothing is removed. */

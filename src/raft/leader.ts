@@ -1,4 +1,5 @@
 import type { Context, RoleHandler } from "./context.ts";
+import { Inspection } from "./inspection.ts";
 import type { Proposal, RequestId } from "./io.ts";
 import { type Change, type Configuration, isMember, isVoter } from "./membership.ts";
 import type { AppendEntriesResponse, InstallSnapshotResponse, Message } from "./messages.ts";
@@ -6,7 +7,8 @@ import type { Progress } from "./progress.ts";
 import { Reconfiguration } from "./reconfiguration.ts";
 import { committedIndex, isQuorum, reachedByQuorum } from "./quorum.ts";
 import { ReadIndex } from "./read-index.ts";
-import { Shipment } from "./shipment.ts";
+import { Repairs } from "./repairs.ts";
+import { Shipments } from "./shipments.ts";
 import { Succession } from "./succession.ts";
 import {
   type Content,
@@ -27,10 +29,11 @@ export class Leader implements RoleHandler {
   readonly #followers = new Map<NodeId, Progress>();
   readonly reads = new ReadIndex();
   #isOver = false;
-  /** Snapshots sent so far. */
-  #shipments = 0;
+  readonly #shipments: Shipments;
   readonly #succession: Succession;
   readonly #reconfiguration: Reconfiguration;
+  readonly #repairs: Repairs;
+  readonly inspection: Inspection;
   /** When to check again that a quorum still answers. */
   #quorumDeadlineMs: number;
 
@@ -42,6 +45,11 @@ export class Leader implements RoleHandler {
     this.#succession = new Succession(context, this.#followers);
     this.#reconfiguration = new Reconfiguration(context, this.#followers);
     this.#reconfiguration.followMembers();
+    this.#shipments = new Shipments(context);
+    this.#repairs = new Repairs(context, this.#followers, this.#shipments);
+    this.inspection = new Inspection(context, this.#repairs, () => {
+      for (const [node, progress] of this.#followers) this.#sendEmpty(node, progress);
+    });
   }
 
   /** Opens the term with a noop, which is also the first heartbeat (paper, 5.2 and 8). */
@@ -76,6 +84,9 @@ export class Leader implements RoleHandler {
     progress.heardMs = this.#context.nowMs;
     if (message.type === "installSnapshotResponse")
       return this.#takeSnapshotResult(message, progress);
+    this.inspection.takes(message);
+    // It may have found by it that it must not lead, nor serve what the message confirms.
+    if (this.#context.audit.hasDiverged) return;
     this.#confirmRound(progress, message.round);
     this.#takeResult(message, progress);
   }
@@ -133,7 +144,9 @@ export class Leader implements RoleHandler {
     if (progress?.state === "replicate") progress.becomeProbe();
     this.#succession.lost(node);
     // Sent again when the follower is heard: a chunk is large, and it may be down.
-    if (lostChunk) progress?.shipment?.lost();
+    if (!lostChunk) return;
+    progress?.shipment?.lost();
+    this.#repairs.of(node)?.lost();
   }
 
   poke(): void {}
@@ -163,6 +176,7 @@ export class Leader implements RoleHandler {
     this.#isOver = true;
     const { effects, proposals, log } = this.#context;
     for (const progress of this.#followers.values()) progress.end();
+    this.#repairs.endAll();
     for (const id of this.reads.takeAll()) {
       effects.fail({ id, reason: "not_leader", leader: null });
     }
@@ -241,7 +255,7 @@ export class Leader implements RoleHandler {
       if (isThere || this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();
       // It is there, but perhaps what was sent to it is not.
       else if (shipment.isDue(this.#context.nowMs, this.#context.config.electionMaxMs)) {
-        return this.#sendChunk(node, shipment);
+        return this.#shipments.send(node, shipment);
       }
     }
     this.#replicate(node);
@@ -249,15 +263,20 @@ export class Leader implements RoleHandler {
 
   #takeSnapshotResult(message: InstallSnapshotResponse, progress: Progress): void {
     const { from, result } = message;
-    if (result.type === "accepted") return this.#accepted(from, progress, result.matchIndex);
-    const { shipment } = progress;
-    if (shipment === null || !shipment.awaits(message)) return;
+    if (result.type === "accepted") {
+      this.#repairs.end(from);
+      return this.#accepted(from, progress, result.matchIndex);
+    }
+    const repair = this.#repairs.of(from);
+    const shipment = [progress.shipment, repair].find((each) => each?.awaits(message));
+    if (!shipment) return;
     if (result.type === "restart") {
+      if (shipment === repair) return this.#repairs.restart(from);
       progress.becomeProbe();
       return this.#replicate(from);
     }
     shipment.advance(this.#context.nowMs);
-    this.#sendChunk(from, shipment);
+    this.#shipments.send(from, shipment);
   }
 
   /** Sends a follower the state, if it is there to take it. */
@@ -265,28 +284,11 @@ export class Leader implements RoleHandler {
     if (!progress.active || progress.shipment !== null) return;
     // One that has left is told if that takes no more than a few entries.
     if (!isMember(this.#context.log.configuration, node)) return;
-    const source = this.#context.snapshots.open();
-    const { log } = this.#context;
-    const configuration = log.configurationAt(source.index);
-    const snapshot = { ...log.idAt(source.index), configuration };
-    const shipment = new Shipment(++this.#shipments, snapshot, source, this.#context.nowMs);
+    // This one gives it another state as well.
+    this.#repairs.end(node);
+    const shipment = this.#shipments.open();
     progress.becomeSnapshot(shipment);
-    this.#sendChunk(node, shipment);
-  }
-
-  #sendChunk(to: NodeId, shipment: Shipment): void {
-    const { config, term, effects, nowMs } = this.#context;
-    const { configuration, ...snapshot } = shipment.snapshot;
-    effects.sendNow({
-      type: "installSnapshotRequest",
-      from: config.id,
-      to,
-      term,
-      snapshot,
-      configuration,
-      shipment: shipment.number,
-      ...shipment.send(nowMs),
-    });
+    this.#shipments.send(node, shipment);
   }
 
   /**
@@ -318,6 +320,7 @@ export class Leader implements RoleHandler {
 
   #send(to: NodeId, prevIndex: LogIndex, entries: readonly Entry[]): void {
     const { config, term, log, effects, nowMs } = this.#context;
+    const { verdict } = this.inspection;
     const prevTerm = log.termAt(prevIndex);
     effects.sendNow({
       type: "appendEntriesRequest",
@@ -330,6 +333,7 @@ export class Leader implements RoleHandler {
       entries,
       leaderCommit: log.commitIndex,
       round: this.reads.newestRound,
+      ...(verdict === null ? {} : { verdict }),
     });
     const progress = this.#followers.get(to)!;
     // What lies before entries under way cannot find out that they were lost, so it replaces no heartbeat.
@@ -363,6 +367,7 @@ export class Leader implements RoleHandler {
       const stuckMs = progress.shipment?.stuckMs(nowMs) ?? 0;
       if (stuckMs >= config.patienceMs) progress.becomeProbe();
     }
+    this.#repairs.time();
     this.#quorumDeadlineMs = nowMs + config.electionMinMs;
     return true;
   }

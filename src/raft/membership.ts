@@ -58,6 +58,9 @@ export const founding = (members: readonly Member[]): Configuration => ({
 /** Ids that the lost replicas may have given to others, and that this one never heard of. */
 const skippedIds = 100;
 
+/** An election takes one term, and no group has as many in its life. */
+export const rebuildTerms = 1_000_000;
+
 /** What is left of a group that is rebuilt from one member. Null when that is none. */
 export function rebuiltFrom(configuration: Configuration, id: NodeId): Configuration | null {
   const member = membersOf(configuration).find((each) => each.id === id);

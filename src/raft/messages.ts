@@ -1,3 +1,4 @@
+import type { Digest, Verdict } from "./digests.ts";
 import type { Configuration } from "./membership.ts";
 import type { Entry, EntryId, LogIndex, NodeId, Term } from "./types.ts";
 
@@ -65,12 +66,20 @@ export interface AppendEntriesRequest extends Header {
    * term.
    */
   readonly round: number;
+  /** What the group says of the state at the newest index that enough have spoken of. */
+  readonly verdict?: Verdict;
 }
 
 export interface AppendEntriesResponse extends Header {
   readonly type: "appendEntriesResponse";
   readonly round: number;
   readonly result: AppendResult;
+  /** The follower's newest. */
+  readonly digest?: Digest;
+  /** The follower's state has diverged, and was found to at this index: it needs another. */
+  readonly diverged?: LogIndex;
+  /** How often that has been so, and has ended. An answer that says less is late: see AuditRecord. */
+  readonly changes?: number;
 }
 
 export type AppendResult =
@@ -128,4 +137,13 @@ export type SnapshotResult =
 /** Asks a follower that has the whole log to stand for election at once (thesis, 3.10). */
 export interface TimeoutNowRequest extends Header {
   readonly type: "timeoutNowRequest";
+}
+
+/**
+ * Whether a message from a newer term moves the receiver there. A pre-vote and its grant speak of a
+ * term nobody is in yet.
+ */
+export function bindsTerm(message: Message): boolean {
+  if (message.type === "preVoteRequest") return false;
+  return !(message.type === "preVoteResponse" && message.granted);
 }

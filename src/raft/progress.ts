@@ -37,6 +37,8 @@ export class Progress {
   lastSentMs: number;
   /** When it was last heard; in the beginning, when the leader began to lead. */
   heardMs: number;
+  /** Where the follower was found to have diverged; null when it says no such thing. */
+  diverged: LogIndex | null = null;
 
   constructor(lastIndex: LogIndex, nowMs: number) {
     this.#nextIndex = offset(lastIndex, 1);

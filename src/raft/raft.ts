@@ -1,15 +1,22 @@
 import { assert, unreachable } from "./assert.ts";
+import { Audit, type AuditRecord } from "./audit.ts";
 import { Candidate } from "./candidate.ts";
 import { type RaftConfig, checkConfig } from "./config.ts";
 import type { Context, RoleHandler } from "./context.ts";
+import type { Verdict } from "./digests.ts";
 import { Effects } from "./effects.ts";
 import { Follower } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
 import type { Input, Output, Snapshot, SnapshotSource } from "./io.ts";
 import { Leader } from "./leader.ts";
 import { type LogReader, RaftLog } from "./log.ts";
-import { hasLeft, isVoter, rebuiltFrom } from "./membership.ts";
-import type { Message, PreVoteRequest, RequestVoteRequest } from "./messages.ts";
+import { hasLeft, isVoter, rebuildTerms, rebuiltFrom } from "./membership.ts";
+import {
+  type Message,
+  type PreVoteRequest,
+  type RequestVoteRequest,
+  bindsTerm,
+} from "./messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Random } from "./random.ts";
 import {
@@ -26,9 +33,6 @@ import {
 } from "./types.ts";
 import { grantsVote } from "./vote.ts";
 
-/** An election takes one term, and no group has as many in its life. */
-const rebuildTerms = 1_000_000;
-
 /** What a replica starts from: all of it read back from storage. */
 export interface Persisted {
   readonly hardState: HardState;
@@ -37,6 +41,7 @@ export interface Persisted {
   readonly appliedIndex: LogIndex;
   /** The state machine's state, for followers that need it whole. */
   readonly snapshots: SnapshotSource;
+  readonly audit: AuditRecord;
 }
 
 /**
@@ -55,6 +60,7 @@ export class Raft implements Context {
   readonly proposals = new Proposals();
   readonly snapshots: SnapshotSource;
   readonly incoming = new Incoming();
+  readonly audit: Audit;
   #term: Term;
   #vote: NodeId | null;
   #role: RoleHandler;
@@ -74,6 +80,7 @@ export class Raft implements Context {
     this.random = new Random(config.seed);
     this.log = new RaftLog(persisted.log, persisted.appliedIndex, config.logCacheBytes);
     this.snapshots = persisted.snapshots;
+    this.audit = new Audit(persisted.audit, this.effects);
     this.#term = persisted.hardState.term;
     this.#vote = persisted.hardState.vote;
     this.#appliedIndex = persisted.appliedIndex;
@@ -120,7 +127,7 @@ export class Raft implements Context {
     const { configuration, commitIndex } = this.log;
     const { id } = this.config;
     const isOne = isVoter(configuration, id) || isVoter(this.log.configurationAt(commitIndex), id);
-    return isOne && !this.hasLeft;
+    return isOne && !this.hasLeft && !this.audit.hasDiverged;
   }
 
   /** Whether this replica once belonged to the group and never will again. */
@@ -167,10 +174,20 @@ export class Raft implements Context {
 
   install(snapshot: Snapshot): void {
     assert(this.proposals.size === 0, "a follower that takes a snapshot has proposals open");
-    this.effects.install(snapshot);
-    this.log.reset(snapshot);
+    if (this.log.holds(snapshot)) {
+      this.effects.repair(snapshot);
+    } else {
+      this.effects.install(snapshot);
+      this.log.reset(snapshot);
+    }
+    this.audit.replaced();
     this.#appliedIndex = snapshot.index;
     this.#applyingIndex = snapshot.index;
+  }
+
+  hear(verdict: Verdict): void {
+    if (this.audit.hears(verdict) && this.role !== "follower")
+      this.becomeFollower(this.#term, null);
   }
 
   becomeFollower(term: Term, leader: NodeId | null): void {
@@ -222,6 +239,8 @@ export class Raft implements Context {
       case "applied":
         assert(input.index <= this.#applyingIndex, `applied ${input.index} was never handed out`);
         this.#appliedIndex = input.index;
+        this.audit.applied(input.digests);
+        if (this.#role instanceof Leader) this.#role.inspection.compare();
         return;
       case "compact":
         return this.#compact(input.index, input.forced);
@@ -391,11 +410,12 @@ export class Raft implements Context {
 
   /**
    * Makes this replica the only voter, in a term far beyond any that the others can have reached, so that
-   * whoever compares terms believes this one.
+   * whoever compares terms believes this one. Whoever wants that takes its state for right.
    */
   #rebuild(): void {
     const configuration = rebuiltFrom(this.log.configuration, this.config.id);
     if (configuration === null || this.role === "leader") return;
+    this.audit.replaced();
     this.#setHardState(asTerm(this.#term + rebuildTerms), this.config.id);
     const index = offset(this.log.last.index, 1);
     const entry = { type: "configuration", configuration, data: new Uint8Array(0) } as const;
@@ -405,7 +425,9 @@ export class Raft implements Context {
 
   /** Lets go of the beginning of the log, as far as it may. */
   #compact(index: LogIndex, forced: LogIndex): void {
-    const spare = this.#role.spareIndex ?? index;
+    // A state that is about to be replaced by one of before needs what follows on that.
+    const repaired = this.audit.hasDiverged ? this.incoming.index : null;
+    const spare = repaired ?? this.#role.spareIndex ?? index;
     const to = minIndex(this.#appliedIndex, maxIndex(forced, minIndex(index, spare)));
     if (to > this.log.base.index) this.effects.compactTo(this.log.compactTo(to));
   }
@@ -425,13 +447,4 @@ export class Raft implements Context {
       this.effects.done(id, index);
     }
   }
-}
-
-/**
- * Whether a message from a newer term moves the receiver there. A pre-vote and its grant speak of a
- * term nobody is in yet.
- */
-function bindsTerm(message: Message): boolean {
-  if (message.type === "preVoteRequest") return false;
-  return !(message.type === "preVoteResponse" && message.granted);
 }

@@ -98,10 +98,14 @@ export class Succession {
     return best ?? null;
   }
 
-  /** One of which it is not known what it has would not be there in time, and one that leaves not for long. */
+  /**
+   * One of which it is not known what it has would not be there in time, one that leaves not for long, and
+   * one whose state is wrong does not stand.
+   */
   #mayLead(node: NodeId): boolean {
     const { voters } = this.#context.log.configuration;
-    return isAmong(voters, node) && this.#followers.get(node)?.state === "replicate";
+    const follower = this.#followers.get(node);
+    return isAmong(voters, node) && follower?.state === "replicate" && follower.diverged === null;
   }
 
   #rankOf(node: NodeId): number {

@@ -1,5 +1,6 @@
 import type { Command, CommandResult } from "../kv/command.ts";
 import { RequestWindow } from "../kv/request-window.ts";
+import { formulaOf } from "../kv/running-hash.ts";
 import { StateMachine } from "../kv/state-machine.ts";
 import type {
   ChangeResult,
@@ -11,6 +12,7 @@ import type {
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import type { RaftConfig } from "../raft/config.ts";
 import { describeRaft } from "../raft/describe.ts";
+import type { Digest } from "../raft/digests.ts";
 import type { Failure, Input, Output, Persist, RequestId } from "../raft/io.ts";
 import { type Change, begin } from "../raft/membership.ts";
 import type { Message } from "../raft/messages.ts";
@@ -32,13 +34,23 @@ export interface DriverPorts {
   readonly abort: (error: unknown, state: string) => void;
   /** Called when this replica has left its group. Must stop its driver. */
   readonly left: () => void;
+  /**
+   * Called once when the state is found to have diverged from that of the group, and with null when it has
+   * been replaced.
+   */
+  readonly diverged: (at: LogIndex | null, state: string) => void;
 }
 
 export interface DriverLimits {
   readonly log: LogLimits;
   /** Outcomes of requests that are kept: see kv/request-window.ts. */
   readonly requestWindow: number;
+  /** Replicas compare their states after each so many entries. Must be the same for all of a group. */
+  readonly digestEvery: number;
 }
+
+/** Often enough to find what is wrong soon, at the price of a row for so many entries. */
+export const digestEvery = 256;
 
 /** An input without its time, which the driver adds. */
 type TimelessInput = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
@@ -75,6 +87,7 @@ export class Driver {
   readonly #ports: DriverPorts;
   readonly #waiters = new Waiters<Ending>();
   readonly #compaction: Compaction;
+  readonly #digestEvery: number;
   /** Reads that the core has called safe at an index that is not applied yet. */
   #safeReads: { id: RequestId; index: LogIndex }[] = [];
   /** The newest batch written, and whether someone is waiting for it to become durable. */
@@ -86,12 +99,13 @@ export class Driver {
     const { storage } = ports;
     this.#ports = ports;
     this.#compaction = new Compaction(limits.log);
+    this.#digestEvery = limits.digestEvery;
     this.#window = new RequestWindow(() => storage.requestRecords(), limits.requestWindow);
     this.#machine = new StateMachine(storage.table, this.#window, storage.machineState);
-    const { hardState, log } = storage;
+    const { hardState, log, audit } = storage;
     const appliedIndex = asIndex(this.#machine.state.appliedIndex);
     const snapshots = { open: () => storage.openExport(this.#machine.state) };
-    const persisted = { hardState, log, appliedIndex, snapshots };
+    const persisted = { hardState, log, appliedIndex, snapshots, audit };
     this.#raft = new Raft(config, persisted, ports.clock.nowMs());
   }
 
@@ -230,8 +244,10 @@ export class Driver {
 
   #step(input: TimelessInput, reply: Reply | null = null): void {
     if (this.#stopped) return;
+    const before = this.#raft.audit.divergedIndex;
     try {
       this.#carryOut({ ...input, nowMs: this.#ports.clock.nowMs() }, reply);
+      this.#tellOfDivergence(before);
     } catch (error) {
       this.#abort(error);
     }
@@ -248,8 +264,7 @@ export class Driver {
     let output = this.#raft.step(input);
     this.#perform(output, reply);
     while (output.apply.length > 0) {
-      const index = this.#apply(output);
-      output = this.#raft.step({ type: "applied", index, nowMs: input.nowMs });
+      output = this.#raft.step({ type: "applied", ...this.#apply(output), nowMs: input.nowMs });
       this.#perform(output, reply);
       // Only what comes last in a step may end in a cut.
       if (output.apply.length > 0) continue;
@@ -275,13 +290,13 @@ export class Driver {
 
   #persist(persist: Persist): void {
     const { storage } = this.#ports;
-    const { compactTo, install, batch } = persist;
+    const { compactTo, install, repair, batch } = persist;
     // Entries that had no effect may not be marked as applied yet, and soon can't be applied again.
     if (compactTo !== null && storage.machineState.appliedIndex < compactTo.index) {
       storage.saveMachine(this.#machine.state, []);
     }
     storage.persist(persist);
-    if (install !== null) this.#machine.restore(storage.machineState);
+    if (install !== null || repair !== null) this.#machine.restore(storage.machineState);
     this.#writtenBatch = batch;
     void this.#reportDurable();
   }
@@ -318,17 +333,25 @@ export class Driver {
 
   /**
    * Applies entries and stores what came of them, then answers whoever proposed them. Returns the
-   * last one's index.
+   * last one's index, and what the state was at agreed indexes before it.
    */
-  #apply({ apply, done }: Output): LogIndex {
-    const results = new Map(apply.map((entry) => [entry.index, this.#applyEntry(entry)]));
+  #apply({ apply, done }: Output): { readonly index: LogIndex; readonly digests: Digest[] } {
+    const digests: Digest[] = [];
+    const results = new Map<LogIndex, CommandResult[]>();
+    for (const entry of apply) {
+      const { index } = entry;
+      results.set(index, this.#applyEntry(entry));
+      const { hash } = this.#machine.state;
+      const isAgreed = index % this.#digestEvery === 0;
+      if (isAgreed) digests.push({ index, formula: formulaOf(hash), hash });
+    }
     const records = this.#window.takeUnsaved();
     // Entries without effect need not be marked as applied: applying them again changes nothing.
     if (records.length > 0) this.#ports.storage.saveMachine(this.#machine.state, records);
     for (const { id, index } of done) {
       this.#waiters.end(id, { type: "applied", results: results.get(index)! });
     }
-    return apply.at(-1)!.index;
+    return { index: apply.at(-1)!.index, digests };
   }
 
   #applyEntry(entry: Entry): CommandResult[] {
@@ -340,7 +363,20 @@ export class Driver {
     const ready = this.#safeReads.filter(({ index }) => index <= this.#raft.appliedIndex);
     if (ready.length === 0) return;
     this.#safeReads = this.#safeReads.filter(({ index }) => index > this.#raft.appliedIndex);
-    for (const { id } of ready) this.#waiters.end(id, { type: "safe" });
+    // They were safe as far as the log goes; but not if what it led to is wrong.
+    const { audit } = this.#raft;
+    for (const { id } of ready) {
+      const ending: Ending = audit.hasDiverged
+        ? { type: "failed", id, reason: "not_leader", leader: null }
+        : { type: "safe" };
+      this.#waiters.end(id, ending);
+    }
+  }
+
+  /** Says so once when the state is found wrong, and when it is right again. */
+  #tellOfDivergence(before: LogIndex | null): void {
+    const at = this.#raft.audit.divergedIndex;
+    if ((at === null) !== (before === null)) this.#ports.diverged(at, describeRaft(this.#raft));
   }
 
   #isExpired({ requestId, floor }: Command): boolean {

@@ -1,6 +1,7 @@
 import type { MachineState } from "../kv/state-machine.ts";
 import type { RequestRecord } from "../kv/request-window.ts";
 import type { KvTable } from "../kv/table.ts";
+import type { AuditRecord } from "../raft/audit.ts";
 import type { Persist, SnapshotExport } from "../raft/io.ts";
 import type { LogReader } from "../raft/log.ts";
 import type { Message } from "../raft/messages.ts";
@@ -19,6 +20,8 @@ import type { HardState, LogIndex, NodeId } from "../raft/types.ts";
 export interface Storage {
   readonly hardState: HardState;
   readonly log: StoredLog;
+  /** What is known of how the state compares with that of others. */
+  readonly audit: AuditRecord;
   /**
    * Writes a batch: the hard state, then what it says of snapshots, then a cut of the log, then entries.
    *

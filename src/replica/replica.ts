@@ -42,6 +42,7 @@ import { defaultSizes } from "../raft/config.ts";
 import { describeMembers } from "./member-status.ts";
 import { isMember, membersOf, regionOf } from "../raft/membership.ts";
 import { maxRounds } from "../raft/read-index.ts";
+import type { LogIndex } from "../raft/types.ts";
 import {
   asChangeRequest,
   asClientBatch,
@@ -53,7 +54,7 @@ import {
 import { answerBatch } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
 import { logLimits } from "./compaction.ts";
-import { Driver } from "./driver.ts";
+import { Driver, digestEvery } from "./driver.ts";
 import {
   type Group,
   founderId,
@@ -297,7 +298,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
         ranks: new Map(leaderRegions.map((region, rank) => [region, rank])),
         ...defaultSizes,
       },
-      { log: logLimits(logBytes), requestWindow: windowSize },
+      { log: logLimits(logBytes), requestWindow: windowSize, digestEvery },
       {
         storage: this.#storage,
         peers,
@@ -307,9 +308,21 @@ export class Replica extends DurableObject<ReplicaEnv> {
         left: () => {
           this.#leave(leftFrom(driver.raft.log.configuration, group.id));
         },
+        diverged: (at, state) => this.#sayDiverged(at, state),
       },
     );
     return { group, driver, wake };
+  }
+
+  #sayDiverged(at: LogIndex | null, state: string): void {
+    const name = this.ctx.id.name ?? "";
+    if (at === null) {
+      console.warn(`replica ${name} is repaired: a snapshot has taken the place of its state`);
+    } else {
+      console.error(
+        `replica ${name} HAS DIVERGED: its state at ${at} is not that of a majority, so it serves nothing until a snapshot repairs it; state ${state}`,
+      );
+    }
   }
 
   /** Ends as a replica for good. The object stays, and knows whom to ask instead. */
@@ -349,6 +362,7 @@ function describeStatus({ group, driver }: Membership): ReplicaStatus {
     logBytes: driver.logBytes,
     revision: machine.state.revision,
     stateHash: machine.state.hash,
+    diverged: raft.audit.hasDiverged,
     members: describeMembers(raft.log.configuration),
     membersIndex: raft.log.configurationIndex,
     nextId: String(raft.log.configuration.nextId),

@@ -2,6 +2,7 @@ import type { MachineState } from "../kv/state-machine.ts";
 import { initialState } from "../kv/state-machine.ts";
 import type { RequestRecord } from "../kv/request-window.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
+import { type AuditRecord, emptyAudit } from "../raft/audit.ts";
 import type { Persist, SnapshotExport } from "../raft/io.ts";
 import { type HardState, asTerm } from "../raft/types.ts";
 import type { Storage } from "./ports.ts";
@@ -43,7 +44,16 @@ export class DurableStorage implements Storage {
     return { term: asTerm(row.term), vote: row.vote };
   }
 
-  persist({ hardState, chunk, install, compactTo, truncateFrom, entries }: Persist): void {
+  /** A row of `meta`, since it is written seldom and as a whole. */
+  get audit(): AuditRecord {
+    const [row] = this.#sql
+      .exec<{ value: string }>("SELECT value FROM meta WHERE name = 'audit'")
+      .toArray();
+    return row === undefined ? emptyAudit : (JSON.parse(row.value) as AuditRecord);
+  }
+
+  persist(persist: Persist): void {
+    const { hardState, chunk, install, repair, audit, compactTo, truncateFrom, entries } = persist;
     if (hardState !== null) {
       this.#sql.exec("UPDATE raft SET term = ?, vote = ?", hardState.term, hardState.vote);
     }
@@ -51,6 +61,14 @@ export class DurableStorage implements Storage {
     if (install !== null) {
       this.#incoming.install(install);
       this.log.reset(install);
+    }
+    if (repair !== null) {
+      this.#incoming.install(repair);
+      // Revisions may go back, and what was kept aside at a revision would come back with them.
+      this.#views.sweep();
+    }
+    if (audit !== null) {
+      this.#sql.exec("INSERT OR REPLACE INTO meta VALUES ('audit', ?)", JSON.stringify(audit));
     }
     if (compactTo !== null) this.log.compactTo(compactTo);
     if (truncateFrom !== null) this.log.truncateFrom(truncateFrom);

@@ -3,6 +3,7 @@ import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
 import type { MachineState } from "../../src/kv/state-machine.ts";
 import type { Row } from "../../src/kv/table.ts";
 import { toBytes } from "../../src/protocol/codec.ts";
+import { emptyAudit } from "../../src/raft/audit.ts";
 import type { SnapshotExport } from "../../src/raft/io.ts";
 import { type Entry, type EntryId, asIndex, asTerm } from "../../src/raft/types.ts";
 import type { Storage } from "../../src/replica/ports.ts";
@@ -192,6 +193,45 @@ function describeInstall(newDisk: () => ContractDisk): void {
       expect(["a", "b", "c"].map((key) => storage.table.get(key)?.modRevision)).toEqual([1, 1, 2]);
       expect([...storage.requestRecords()]).toEqual([record(9), record(10)]);
     });
+  });
+
+  test("of a state that has diverged it takes the place of the state alone, and the log stays", async () => {
+    const disk = newDisk();
+    const chunks = await chunksWith(["new"], 9);
+    const audit = { ...emptyAudit, divergedIndex: asIndex(8) };
+    await disk.run((storage) => {
+      storage.table.put("old", row(1));
+      storage.persist({ ...nothing, entries: entries(1, 1, 12), audit });
+      storage.saveMachine({ ...state(12), hash: "bad" }, [record(1), record(2)]);
+      storage.persist({ ...nothing, compactTo: id(1, 4) });
+    });
+    const repair = (storage: Storage): void => {
+      chunks.forEach((data, place) => {
+        const isLast = place === chunks.length - 1;
+        const last = isLast ? { repair: id(1, 9), audit: emptyAudit } : {};
+        storage.persist({ ...nothing, chunk: { place, data }, ...last });
+      });
+    };
+    // All or nothing.
+    await disk.crash(repair);
+    await disk.run((storage) => {
+      expect(storage.table.get("old")).toEqual(row(1));
+      expect(storage.machineState).toMatchObject({ appliedIndex: 12, hash: "bad" });
+      expect(storage.audit).toEqual(audit);
+    });
+    await disk.run(repair);
+    await disk.run((storage) => {
+      expect(storage.table.get("old")).toBeNull();
+      expect(storage.table.get("new")).toEqual(row(1));
+      expect(storage.machineState).toEqual(state(9));
+      expect([...storage.requestRecords()]).toEqual([record(9)]);
+      expect(storage.audit).toEqual(emptyAudit);
+      expect(storage.log).toMatchObject({ base: id(1, 4), last: id(1, 12) });
+      expect(storage.log.slice(asIndex(5), asIndex(12), 999)).toEqual(entries(1, 5, 12));
+      // What follows is applied once more.
+      storage.saveMachine(state(12), [record(10)]);
+    });
+    await disk.run((storage) => expect(storage.machineState).toEqual(state(12)));
   });
 
   test("half arrived it changes nothing, and is gone after a restart", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
 import { type MachineState, initialState } from "../../src/kv/state-machine.ts";
 import type { Row } from "../../src/kv/table.ts";
+import { emptyAudit } from "../../src/raft/audit.ts";
 import type { Persist } from "../../src/raft/io.ts";
 import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../src/raft/types.ts";
 import type { Storage } from "../../src/replica/ports.ts";
@@ -27,6 +28,7 @@ export interface ContractDisk {
 export function describeStorage(name: string, newDisk: () => ContractDisk): void {
   describe(`The Storage port on ${name}`, () => {
     describe("hard state", () => describeHardState(newDisk));
+    describe("what is known of the state", () => describeAudit(newDisk));
     describe("the log", () => describeLog(newDisk));
     describe("the table", () => describeTable(newDisk));
     describe("the state machine's counters and request records", () => describeMachine(newDisk));
@@ -58,6 +60,26 @@ function describeHardState(newDisk: () => ContractDisk): void {
     await disk.run((storage) => storage.persist({ ...nothing, hardState: vote(4, "3") }));
     await disk.run((storage) => storage.persist({ ...nothing, entries: run(4, 1, 1) }));
     expect(await disk.run((storage) => storage.hardState)).toEqual(vote(4, "3"));
+  });
+}
+
+function describeAudit(newDisk: () => ContractDisk): void {
+  test("is nothing in the beginning", async () => {
+    expect(await newDisk().run((storage) => storage.audit)).toEqual(emptyAudit);
+  });
+
+  test("is kept, each time as it was last, and stays when a batch does not carry it", async () => {
+    const disk = newDisk();
+    const digest = { index: asIndex(256), formula: 2, hash: "2.ab" };
+    for (const divergedIndex of [null, asIndex(256), null]) {
+      const audit = { digests: [digest], verifiedIndex: asIndex(7), divergedIndex, changes: 3 };
+      await disk.run((storage) => {
+        storage.persist({ ...nothing, audit });
+        expect(storage.audit).toEqual(audit);
+      });
+      await disk.run((storage) => storage.persist({ ...nothing, hardState: vote(4, "3") }));
+      expect(await disk.run((storage) => storage.audit)).toEqual(audit);
+    }
   });
 }
 

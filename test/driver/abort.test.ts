@@ -18,6 +18,9 @@ function failing(on: "persist" | "saveMachine" | "put"): (storage: Storage) => S
     get machineState() {
       return storage.machineState;
     },
+    get audit() {
+      return storage.audit;
+    },
     log: storage.log,
     table: on === "put" ? { ...storage.table, put: fail } : storage.table,
     persist: on === "persist" ? fail : (persist) => storage.persist(persist),

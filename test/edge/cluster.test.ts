@@ -20,6 +20,7 @@ function status(id: string, role: string, term: number, leader: string | null): 
     logBytes: 700,
     revision: 5,
     stateHash: "abc",
+    diverged: false,
     members,
     membersIndex: 0,
     nextId: "4",
@@ -88,6 +89,7 @@ test("a replica out of reach is listed, with nothing known of it", async () => {
     logBytes: null,
     revision: null,
     stateHash: null,
+    diverged: null,
   };
   expect((await clusterOf(edge)).replicas.slice(1)).toEqual([
     // One that has heard nothing of its group yet.
@@ -119,6 +121,14 @@ describe("the leader of a cluster", () => {
       2: status("2", "candidate", 4, null),
     });
     expect(await clusterOf(edge)).toMatchObject({ leader: null, term: null });
+  });
+
+  test("is nobody whose state has diverged, and that shows", async () => {
+    const wrong = { ...status("1", "leader", 3, "1"), diverged: true };
+    const edge = edgeWith({ 1: wrong, 2: status("2", "follower", 3, "1") });
+    const { leader, replicas } = await clusterOf(edge);
+    expect(leader).toBeNull();
+    expect(replicas).toMatchObject([{ diverged: true }, { diverged: false }, { diverged: null }]);
   });
 
   test("is nobody when all follow one that is out of reach", async () => {

@@ -7,7 +7,11 @@ beforeEach(() => {
   search = new LeaderSearch("1");
 });
 
-const status = (id: string, term: number, leader: string | null): StatusResult => ({
+const status = (
+  id: string,
+  term: number,
+  leader: string | null,
+): StatusResult & { type: "status" } => ({
   type: "status",
   id,
   region: "local",
@@ -21,6 +25,7 @@ const status = (id: string, term: number, leader: string | null): StatusResult =
   logBytes: 0,
   revision: 0,
   stateHash: "",
+  diverged: false,
   members: [],
   membersIndex: 0,
   nextId: "4",
@@ -37,6 +42,12 @@ test("A hint is followed, and so is what a poked replica says of itself or of an
   expect(says("2", 3, "2")).toBe("2");
   expect(says("3", 3, "2")).toBe("2");
   expect(says("1", 3, null)).toBeNull();
+});
+
+test("One whose state has diverged is not asked, whatever is said of it", () => {
+  expect(search.says("1", { ...status("1", 3, "1"), diverged: true })).toBeNull();
+  expect(says("2", 3, "1")).toBeNull();
+  expect(search.says("1", { ...status("1", 3, "3"), diverged: true })).toBe("3");
 });
 
 test("Replicas that name each other are asked once each", () => {

@@ -7,6 +7,7 @@ import {
   type LogIndex,
   type NodeId,
   type Term,
+  asIndex,
   offset,
 } from "../../src/raft/types.ts";
 import { check, holdsOrHeld } from "./check.ts";
@@ -48,6 +49,7 @@ export class CommitInvariants {
     const seen = this.#seenOf(replica, before);
     if (output.persist?.truncateFrom) this.#cut(replica, seen, output.persist.truncateFrom);
     if (output.persist?.install) this.#installs(replica, seen, output.persist.install);
+    if (output.persist?.repair) this.#repairs(replica, seen, before, output.persist.repair);
     this.#advanced(replica, seen, before);
     if (output.persist?.compactTo) this.#compacts(replica, output.persist.compactTo);
     this.#applied(output.apply, replica, seen);
@@ -105,6 +107,22 @@ export class CommitInvariants {
     seen.commitIndex = snapshot.index;
     seen.appliedIndex = snapshot.index;
     seen.applyingIndex = snapshot.index;
+  }
+
+  /**
+   * Only a state that has diverged is replaced by one that may be older, and the log stays as it was. So
+   * that alone is where what is applied may go back.
+   */
+  #repairs({ id, raft }: Life, seen: Seen, before: Before, { term, index }: EntryId): void {
+    const says = (): string => `${id} is repaired with ${term}/${index}`;
+    const isFinal = this.#committed[index - 1]?.term === term;
+    const isClean = before.appliedIndex === before.commitIndex;
+    check(before.hasDiverged && isFinal && isClean, "repair", says);
+    const { log } = raft;
+    const isKept = log.base.index <= index && log.last.index >= before.lastIndex;
+    check(isKept && log.commitIndex >= before.commitIndex, "repair", says);
+    seen.appliedIndex = asIndex(index);
+    seen.applyingIndex = asIndex(index);
   }
 
   /** Only what is committed and applied is let go of. */

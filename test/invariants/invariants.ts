@@ -5,6 +5,7 @@ import { maxRounds } from "../../src/raft/read-index.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import { check } from "./check.ts";
 import { CommitInvariants } from "./commits.ts";
+import { DivergenceInvariants } from "./divergence.ts";
 import { ElectionInvariants } from "./elections.ts";
 import { Following } from "./following.ts";
 import type { Life, Step } from "./life.ts";
@@ -35,6 +36,7 @@ export class Invariants {
   readonly following = new Following();
   readonly reads: ReadInvariants;
   readonly #matches: MatchInvariants;
+  readonly #divergence = new DivergenceInvariants();
 
   /**
    * @param founding who belongs to the group in the beginning.
@@ -67,6 +69,7 @@ export class Invariants {
     this.commits.stepped(step);
     this.following.stepped(step);
     this.reads.stepped(step);
+    this.#divergence.stepped(step);
     if (raft.role === "leader") {
       if (before.role !== "leader" || before.term !== raft.term) {
         this.elections.leads(replica);

@@ -1,3 +1,4 @@
+import type { AuditRecord } from "../../src/raft/audit.ts";
 import type { Input, Output } from "../../src/raft/io.ts";
 import type { LogReader } from "../../src/raft/log.ts";
 import type { Configuration } from "../../src/raft/membership.ts";
@@ -10,6 +11,7 @@ export interface Durable {
   readonly log: LogReader;
   /** The last entry whose effect is there. */
   readonly appliedIndex: LogIndex;
+  readonly audit: AuditRecord;
 }
 
 /**
@@ -33,15 +35,19 @@ export interface Before {
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
   readonly configuration: Configuration;
+  readonly hasDiverged: boolean;
+  readonly lastIndex: LogIndex;
 }
 
-export const beforeStep = ({ role, term, leader, log, appliedIndex }: Raft): Before => ({
+export const beforeStep = ({ role, term, leader, log, appliedIndex, audit }: Raft): Before => ({
   role,
   term,
   leader,
   commitIndex: log.commitIndex,
   appliedIndex,
   configuration: log.configuration,
+  hasDiverged: audit.hasDiverged,
+  lastIndex: log.last.index,
 });
 
 /** One step of a core, as seen from outside. */

@@ -47,7 +47,7 @@ test("Replicas that applied different things have different hashes", () => {
   const seen = new Map<string, string>();
   for (const [name, commands] of Object.entries(histories)) {
     const hash = hashAfter(commands);
-    expect(hash).toMatch(/^[0-9a-f]{16}$/);
+    expect(hash).toMatch(/^2\.[0-9a-f]{16}$/);
     expect(seen.get(hash), `the same hash as ${name}`).toBeUndefined();
     seen.set(hash, name);
   }

@@ -82,7 +82,7 @@ describe("inputs", () => {
     [{ nowMs: 0, type: "propose", proposals: [proposal(1), proposal(2)] }, "propose #1 #2"],
     [{ nowMs: 0, type: "read", id: 3 }, "read #3"],
     [{ nowMs: 0, type: "persisted", batch: 4 }, "persisted #4"],
-    [{ nowMs: 0, type: "applied", index: asIndex(5) }, "applied 5"],
+    [{ nowMs: 0, type: "applied", index: asIndex(5), digests: [] }, "applied 5"],
     [{ nowMs: 0, type: "compact", index: asIndex(5), forced: asIndex(0) }, "compact to 5"],
     [{ nowMs: 0, type: "unreachable", node: "n2", lostChunk: false }, "unreachable n2"],
     [{ nowMs: 0, type: "poke" }, "poke"],

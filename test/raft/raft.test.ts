@@ -110,7 +110,8 @@ describe.each(roles)("a %s", (role, make) => {
 
   test("[P9] stops when it hears of entries applied that it never handed out", () => {
     const n1 = inTerm5();
-    expect(() => n1.step({ type: "applied", index: asIndex(1) })).toThrow(InvariantViolation);
+    const applied = { type: "applied", index: asIndex(1), digests: [] } as const;
+    expect(() => n1.step(applied)).toThrow(InvariantViolation);
   });
 
   test("[E17] campaigns when told to, unless it leads", () => {

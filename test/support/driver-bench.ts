@@ -17,6 +17,7 @@ export interface BenchOptions {
   readonly config?: Partial<RaftConfig>;
   readonly disk?: MemoryDisk;
   readonly limits?: LogLimits;
+  readonly digestEvery?: number;
   /** Comes between the driver and its storage, to make it fail. */
   readonly wrap?: (storage: Storage) => Storage;
 }
@@ -40,6 +41,7 @@ export class DriverBench {
     disk = new MemoryDisk(),
     wrap,
     limits = logLimits(2 ** 30),
+    digestEvery = 256,
   }: BenchOptions = {}) {
     this.disk = disk;
     this.storage = disk.found(voters).open();
@@ -56,7 +58,7 @@ export class DriverBench {
         ...defaultSizes,
         ...config,
       },
-      { log: limits, requestWindow: windowSize },
+      { log: limits, requestWindow: windowSize, digestEvery },
       {
         storage: wrap === undefined ? traced : wrap(traced),
         peers: {
@@ -67,6 +69,7 @@ export class DriverBench {
         },
         wake: { arm: (atMs) => this.#note(`arm ${atMs === null ? "never" : atMs - 1000}`) },
         clock: { nowMs: () => this.nowMs },
+        diverged: (at) => this.#note(at === null ? "repaired" : `diverged at ${at}`),
         abort: (error, state) => {
           this.aborts.push({ error, state });
           this.#note(`abort: ${error instanceof Error ? error.message : String(error)}`);
@@ -137,6 +140,9 @@ export class DriverBench {
       },
       get machineState() {
         return storage.machineState;
+      },
+      get audit() {
+        return storage.audit;
       },
       log: storage.log,
       table: {

@@ -348,6 +348,7 @@ export const statusOf = (
   logBytes: 0,
   revision: 0,
   stateHash: "",
+  diverged: false,
   members: votersNamed(["1", "2", "3"]),
   membersIndex: 0,
   nextId: "4",

@@ -32,6 +32,11 @@ export class MachineBench {
     return this.#storage.table.get(key);
   }
 
+  /** Changes a row behind the state machine's back. */
+  tamper(key: string, changes: Partial<Row>): void {
+    this.#storage.table.put(key, { ...this.row(key)!, ...changes });
+  }
+
   /** Applies entries in one turn. Returns the results of all their commands, in order. */
   applyEntries(entries: readonly (readonly Command[])[]): CommandResult[] {
     this.#entries.push(...entries);

@@ -1,3 +1,4 @@
+import { type AuditRecord, emptyAudit } from "../../src/raft/audit.ts";
 import type { Persist, Snapshot, SnapshotExport } from "../../src/raft/io.ts";
 import type { LogReader } from "../../src/raft/log.ts";
 import type { Configuration } from "../../src/raft/membership.ts";
@@ -117,6 +118,7 @@ interface Content {
   hardState: HardState;
   log: MemoryLog;
   appliedIndex: LogIndex;
+  audit: AuditRecord;
   /** The chunks of a snapshot that have come: each says of what state it is a part. */
   chunks: readonly string[];
 }
@@ -150,6 +152,7 @@ export class MemoryStorage {
       hardState: content.hardState ?? { term: asTerm(0), vote: null },
       log,
       appliedIndex: content.appliedIndex ?? log.base.index,
+      audit: emptyAudit,
       chunks: [],
     };
     this.#written = copy(this.#durable);
@@ -157,9 +160,9 @@ export class MemoryStorage {
 
   /** What a replica boots from: everything written. */
   get persisted(): Persisted {
-    const { hardState, appliedIndex } = this.#written;
+    const { hardState, appliedIndex, audit } = this.#written;
     const snapshots = { open: () => this.#export() };
-    return { hardState, appliedIndex, log: this.#reader(), snapshots };
+    return { hardState, appliedIndex, audit, log: this.#reader(), snapshots };
   }
 
   /** Exports that are open: none must be left so. */
@@ -281,21 +284,23 @@ function carryOut(write: Write, content: Content): void {
     content.appliedIndex = asIndex(write.index);
     return;
   }
-  const { hardState, chunk, install, compactTo } = write.persist;
+  const { hardState, chunk, install, repair, audit, compactTo } = write.persist;
   content.hardState = hardState ?? content.hardState;
   if (chunk !== null) {
     const before = chunk.place === 0 ? [] : content.chunks;
     content.chunks = [...before, new TextDecoder().decode(chunk.data)];
   }
-  if (install !== null) {
-    const whole = Array.from({ length: chunksOfState }, (_, i) => `${install.index} part ${i}`);
+  const snapshot = install ?? repair;
+  if (snapshot !== null) {
+    const whole = Array.from({ length: chunksOfState }, (_, i) => `${snapshot.index} part ${i}`);
     if (content.chunks.join() !== whole.join()) {
-      throw new Error(`installs ${install.index} from ${content.chunks.join()}`);
+      throw new Error(`installs ${snapshot.index} from ${content.chunks.join()}`);
     }
-    content.log.reset(install);
-    content.appliedIndex = install.index;
+    if (install !== null) content.log.reset(install);
+    content.appliedIndex = snapshot.index;
     content.chunks = [];
   }
+  content.audit = audit ?? content.audit;
   if (compactTo !== null) {
     if (content.appliedIndex < compactTo.index) throw new Error("compacts what is not applied");
     content.log.compact(compactTo.index);

@@ -2,6 +2,7 @@ import { type MachineState, initialState } from "../../src/kv/state-machine.ts";
 import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { KvTable, Row } from "../../src/kv/table.ts";
+import { type AuditRecord, emptyAudit } from "../../src/raft/audit.ts";
 import type { Persist, Snapshot, SnapshotExport } from "../../src/raft/io.ts";
 import {
   type ConfigurationAt,
@@ -30,6 +31,7 @@ import { foundedBy } from "./members.ts";
 /** What a disk holds. */
 interface Content {
   hardState: HardState;
+  audit: AuditRecord;
   base: EntryId;
   configurations: readonly ConfigurationAt[];
   entries: Entry[];
@@ -42,6 +44,9 @@ interface Content {
   /** What has come of a snapshot. */
   incoming: Pick<Content, "rows" | "machine" | "turns"> | null;
 }
+
+/** What of a disk can be tampered with. */
+export type Tampered = Pick<Content, "rows" | "machine" | "turns">;
 
 type Write = (content: Content) => void;
 
@@ -62,6 +67,7 @@ export class MemoryDisk {
   readonly #chunkBytes: number;
   readonly #durable: Content = {
     hardState: { term: asTerm(0), vote: null },
+    audit: emptyAudit,
     base: zeroEntryId,
     configurations: [],
     entries: [],
@@ -84,6 +90,9 @@ export class MemoryDisk {
       get appliedIndex() {
         return asIndex(content.machine.appliedIndex);
       },
+      get audit() {
+        return content.audit;
+      },
       log: new MemoryLog(content),
     };
   }
@@ -102,6 +111,12 @@ export class MemoryDisk {
 
   /** What a crash of everything would leave. */
   readonly durable: Durable;
+
+  /** Changes what is stored behind the back of whoever runs on it. All must be durable. */
+  tamper(change: (state: Tampered) => void): void {
+    change(this.#durable);
+    if (this.#newest?.isGone === false) this.#newest.tamper(change);
+  }
 
   /**
    * Starts an instance, which sees what is durable. The instance before it can make nothing durable
@@ -165,6 +180,10 @@ export class MemoryStorage implements Storage {
     return this.#content.hardState;
   }
 
+  get audit(): AuditRecord {
+    return this.#content.audit;
+  }
+
   get machineState(): MachineState {
     return this.#content.machine;
   }
@@ -188,11 +207,14 @@ export class MemoryStorage implements Storage {
     return this.#begun - this.#durable;
   }
 
-  persist({ hardState, chunk, install, compactTo, truncateFrom, entries }: Persist): void {
+  persist(persist: Persist): void {
+    const { hardState, chunk, install, repair, audit, compactTo, truncateFrom, entries } = persist;
     this.#write((content) => {
       if (hardState !== null) content.hardState = hardState;
       if (chunk !== null) storeChunk(content, chunk.place, chunk.data);
       if (install !== null) installSnapshot(content, install);
+      if (repair !== null) replaceState(content, repair);
+      if (audit !== null) content.audit = audit;
       if (compactTo !== null) {
         content.base = compactTo;
         const holds = ({ index }: ConfigurationAt): boolean => index <= compactTo.index;
@@ -278,6 +300,10 @@ export class MemoryStorage implements Storage {
     const done = this.#waits.filter(({ upTo }) => upTo <= this.#durable);
     this.#waits = this.#waits.filter(({ upTo }) => upTo > this.#durable);
     for (const { resolve } of done) resolve();
+  }
+
+  tamper(change: (state: Tampered) => void): void {
+    change(this.#content);
   }
 
   /** From now on `durable` rejects, or every write throws. */
@@ -422,13 +448,17 @@ function storeChunk(content: Content, place: number, data: Uint8Array): void {
 }
 
 function installSnapshot(content: Content, { configuration, ...snapshot }: Snapshot): void {
+  replaceState(content, snapshot);
+  content.base = snapshot;
+  content.configurations = [{ index: snapshot.index, configuration }];
+  content.entries = [];
+}
+
+function replaceState(content: Content, snapshot: EntryId): void {
   const { incoming } = content;
   if (incoming?.machine.appliedIndex !== snapshot.index) {
     throw new Error(`there is no snapshot at ${snapshot.index}`);
   }
-  content.base = snapshot;
-  content.configurations = [{ index: snapshot.index, configuration }];
-  content.entries = [];
   content.rows = incoming.rows;
   content.machine = incoming.machine;
   content.turns = incoming.turns;

@@ -2,6 +2,7 @@
  * Reads the notation that src/raft/describe.ts writes, so that tests can be text on both sides:
  * messages, entries and ids are given as they would be shown.
  */
+import type { Digest, Verdict } from "../../src/raft/digests.ts";
 import type {
   AppendResult,
   InstallSnapshotRequest,
@@ -79,6 +80,7 @@ export function message(text: string): Message {
         entries: entries(words.maybeAfter("entries") ?? ""),
         leaderCommit: asIndex(Number(words.after("commit"))),
         round: Number(words.maybeAfter("round") ?? 0),
+        ...optional("verdict", words.maybeAfter("verdict"), verdict),
       });
     case "appendEntriesResponse":
       return words.end({
@@ -86,6 +88,8 @@ export function message(text: string): Message {
         type,
         result: appendResult(words),
         round: Number(words.maybeAfter("round") ?? 0),
+        ...optional("digest", words.maybeAfter("digest"), digest),
+        ...optional("diverged", words.maybeAfter("diverged"), (at) => asIndex(Number(at))),
       });
     case "installSnapshotRequest":
       return words.end(installSnapshot(header, words));
@@ -100,6 +104,28 @@ export function message(text: string): Message {
     default:
       throw unreadable("message", text);
   }
+}
+
+/** A field that is there only if it is said. */
+function optional<Name extends string, T>(
+  name: Name,
+  text: string | null,
+  read: (text: string) => T,
+): { readonly [N in Name]?: T } {
+  return text === null ? {} : ({ [name]: read(text) } as { [N in Name]?: T });
+}
+
+/** `8=1:abc`: at index 8 the hash abc by formula 1. */
+export function digest(text: string): Digest {
+  const [index, formula, hash] = text.split(/[=:]/);
+  if (hash === undefined) throw unreadable("digest", text);
+  return { index: asIndex(Number(index)), formula: Number(formula), hash };
+}
+
+/** The same, or `8=1:none`. */
+function verdict(text: string): Verdict {
+  const { hash, ...rest } = digest(text);
+  return { ...rest, hash: hash === "none" ? null : hash };
 }
 
 function appendResult(words: Words): AppendResult {

@@ -6,6 +6,8 @@ export const nothing: Persist = {
   hardState: null,
   chunk: null,
   install: null,
+  repair: null,
+  audit: null,
   compactTo: null,
   truncateFrom: null,
   entries: [],

@@ -37,6 +37,7 @@ export class RandomWalk {
   #actions: readonly (readonly [number, () => unknown])[] = [];
   #lossPercent = 0;
   #boots = 0;
+  #hasCorrupted = false;
 
   constructor(seed: number, size: number) {
     this.#random = new Random(seed);
@@ -50,8 +51,11 @@ export class RandomWalk {
       this.#invariants.sent(message);
       send(message);
     };
+    // States are compared after every entry, or not at all.
+    const digestEvery = this.#among(1, Number.POSITIVE_INFINITY);
     for (const replica of this.#replicas) {
       replica.isQuiet = true;
+      replica.digestEvery = digestEvery;
       replica.fastDisk = this.#chance(20);
       replica.fastMachine = this.#chance(20);
     }
@@ -95,9 +99,12 @@ export class RandomWalk {
     for (let i = 0; i < 20 && !this.#isCalm(); i++) cluster.advance(electionMaxMs, true);
     check(this.#isCalm(), "liveness", () => this.#state());
     const { term } = cluster.leaders[0]!.raft;
+    // Its own state may be what turns out to be wrong.
+    const mayFall = this.#isAnyWrong;
     this.#propose(cluster.leaders[0]!);
     cluster.advance(10 * electionMaxMs, true);
-    check(this.#isCalm() && cluster.leaders[0]!.raft.term === term, "calm", () => this.#state());
+    const isSteady = mayFall || cluster.leaders[0]?.raft.term === term;
+    check(this.#isCalm() && isSteady && !this.#isAnyWrong, "calm", () => this.#state());
     this.#requests.checkCommitted();
     this.#invariants.commits.quorumHoldsCommitted();
   }
@@ -141,6 +148,7 @@ export class RandomWalk {
       [this.#among(0, 1, 3), () => this.#crash(this.#anyone())],
       [this.#among(0, 1, 2), () => this.#partition()],
       [this.#among(0, 1, 5), () => this.#compact(this.#anyone())],
+      [this.#among(0, 0, 2), () => this.#corrupt(this.#anyone())],
       [1, () => void this.#anyone().unreachable(this.#anyone().id)],
       [1, () => void this.#anyone().poke()],
       [this.#among(0, 1), () => void this.#someone().transfer(this.#anyone().id)],
@@ -245,6 +253,20 @@ export class RandomWalk {
   #compact(replica: TestReplica): void {
     const index = asIndex(Math.max(0, replica.raft.appliedIndex - this.#random.between(0, 10)));
     replica.compact(index, this.#chance(30) ? index : asIndex(0));
+  }
+
+  /** Once, since a second fault would come before all know that the first one is mended. */
+  #corrupt(replica: TestReplica): void {
+    const mayBeWrong = Number.isFinite(replica.digestEvery) && this.#replicas.length > 2;
+    if (!mayBeWrong || this.#hasCorrupted) return;
+    this.#hasCorrupted = true;
+    replica.stateHash = "bad";
+  }
+
+  get #isAnyWrong(): boolean {
+    return this.#replicas.some(
+      ({ stateHash, raft }) => stateHash !== "good" || raft.audit.hasDiverged,
+    );
   }
 
   #some(): NodeId[] {

@@ -138,6 +138,14 @@ class Scenario {
     },
     crash: ([id]) => this.#replica(id).crash(),
     restart: ([id]) => this.#replica(id).boot(),
+    // digests 2: states are compared after each so many entries. corrupt n3 bad: n3's state is another
+    // than that which the log leads to, and has that hash.
+    digests: ([every]) => {
+      for (const replica of this.#cluster.replicas.values()) replica.digestEvery = number(every);
+    },
+    corrupt: ([id, hash = "bad"]) => {
+      this.#replica(id).stateHash = hash;
+    },
     // compact n1 5: the log may forget entries up to that one; compact n1 5 forced: it must.
     compact: ([id, index, forced]) => {
       const to = asIndex(number(index));

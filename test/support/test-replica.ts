@@ -1,5 +1,6 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
 import { describeOutput } from "../../src/raft/describe.ts";
+import type { Digest } from "../../src/raft/digests.ts";
 import type { Input, Proposal, RequestId } from "../../src/raft/io.ts";
 import type { Change } from "../../src/raft/membership.ts";
 import type { Message } from "../../src/raft/messages.ts";
@@ -50,6 +51,11 @@ export class TestReplica implements Life {
   readonly isReplaced = false;
   fastDisk = true;
   fastMachine = true;
+  /** After how many entries states are compared, and what that of this one is. There is no state. */
+  digestEvery = Number.POSITIVE_INFINITY;
+  stateHash = "good";
+  /** What it was before each snapshot, which a crash may bring back. */
+  #replaced: { readonly batch: number; readonly hash: string }[] = [];
   /** Saves the work of describing outputs to whoever does not read them. */
   isQuiet = false;
   /**
@@ -115,6 +121,9 @@ export class TestReplica implements Life {
 
   /** Memory and undurable writes are gone, and the messages that waited for them. */
   crash(): void {
+    const lost = this.#replaced.find(({ batch }) => batch > this.storage.durableBatch);
+    this.stateHash = lost?.hash ?? this.stateHash;
+    this.#replaced = [];
     this.storage.crash();
     this.#raft = null;
     this.#held = [];
@@ -223,6 +232,11 @@ export class TestReplica implements Life {
     this.#surroundings.observe({ replica: this, input: timed, output, before, automatic });
     for (const each of output.sendNow) this.#surroundings.send(each);
     if (output.persist !== null) this.storage.persist(output.persist);
+    if ((output.persist?.install ?? output.persist?.repair ?? null) !== null) {
+      // A snapshot is of a state that is right.
+      this.#replaced.push({ batch: output.persist!.batch, hash: this.stateHash });
+      this.stateHash = "good";
+    }
     const batch = this.storage.writtenBatch;
     this.#held.push(...output.sendAfterPersist.map((each) => ({ batch, message: each })));
     if (output.apply.length > 0) this.#applying = output.apply;
@@ -239,6 +253,12 @@ export class TestReplica implements Life {
     if (this.fastMachine && this.isApplying) this.#finishApplying(true);
   }
 
+  #digestsOf(entries: readonly Entry[]): Digest[] {
+    return entries
+      .filter(({ index }) => index % this.digestEvery === 0)
+      .map(({ index }) => ({ index, formula: 1, hash: this.stateHash }));
+  }
+
   #reportDurable(automatic: boolean): void {
     this.#reportedBatch = this.storage.durableBatch;
     this.#step({ type: "persisted", batch: this.#reportedBatch }, automatic);
@@ -251,7 +271,7 @@ export class TestReplica implements Life {
     this.#applying = this.#applying.slice(done.length);
     this.applied.push(...done);
     this.storage.saveApplied(last.index);
-    this.#step({ type: "applied", index: last.index }, automatic);
+    this.#step({ type: "applied", index: last.index, digests: this.#digestsOf(done) }, automatic);
   }
 }
 

@@ -44,5 +44,6 @@ function describeReplica({ member: { id, region }, status }: Present): object {
     logBytes: own?.logBytes ?? null,
     revision: own?.revision ?? null,
     stateHash: own?.stateHash ?? null,
+    diverged: own?.diverged ?? null,
   };
 }
