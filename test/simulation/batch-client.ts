@@ -77,9 +77,10 @@ export class BatchClient {
       answered: (bytes) => {
         // What comes after it has asked elsewhere is as true, but it does not listen any more.
         if (isOver) return;
-        const { results, sequence } = fromBytes<ClientBatchResult>(bytes);
+        const { results, sequence, servedBy } = fromBytes<ClientBatchResult>(bytes);
         this.#floor = Math.max(this.#floor, sequence);
-        goOn(open.filter((operation, i) => !this.#isFinal(operation, results[i]!)));
+        const { replica } = servedBy;
+        goOn(open.filter((operation, i) => !this.#isFinal(operation, results[i]!, replica)));
       },
       failed: () => goOn(open),
     });
@@ -98,7 +99,7 @@ export class BatchClient {
     });
   }
 
-  #isFinal(operation: Operation, result: ClientResult): boolean {
+  #isFinal(operation: Operation, result: ClientResult, replica: string): boolean {
     if (result.type === "notLeader") this.#hint = result.leader;
     if (["notLeader", "dropped", "unknown"].includes(result.type)) return false;
     // It took effect before, or never will; nobody can tell.
@@ -106,7 +107,7 @@ export class BatchClient {
     this.#world.trace.note(() => {
       return `${this.#name} hears ${describe(operation.request)}: ${describeAnswer(result)}`;
     });
-    this.#world.judge(() => this.#world.ledger.tell(operation, result));
+    this.#world.judge(() => this.#world.ledger.tell(operation, result, replica));
     return true;
   }
 

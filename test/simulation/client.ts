@@ -61,6 +61,12 @@ export class SimulatedClient {
     }
   }
 
+  /** Writes to a key, whatever becomes of it. */
+  async touch(key: string): Promise<void> {
+    const draft = { type: "put", key, value: this.#value(), contentType: null } as const;
+    await this.#send(draft, this.#edges[0]!, 5000, null);
+  }
+
   #next(): void {
     if (this.#isFinishing) {
       this.#isIdle = true;
@@ -134,7 +140,7 @@ export class SimulatedClient {
     switch (forwarded.type) {
       case "answered":
         if (operation.request.type === "get") seen.saw("read answered");
-        ledger.tell(operation, forwarded.result);
+        ledger.tell(operation, forwarded.result, forwarded.servedBy.replica);
         return;
       case "redirected": {
         const { leader, servedBy } = forwarded;

@@ -6,6 +6,7 @@ import type { ClientRequest, ClientResult } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
 import type { Entry } from "../../src/raft/types.ts";
 import { check } from "../invariants/check.ts";
+import type { Corruptions } from "./corruptions.ts";
 import type { Sightings } from "./sometimes.ts";
 
 /** A request of a client that is under way. */
@@ -13,6 +14,8 @@ export interface Operation {
   readonly request: ClientRequest;
   /** The newest revision that anybody had been told of when it began. */
   readonly floor: number;
+  /** When it began, as corruptions count. */
+  readonly moment: number;
 }
 
 /** A value that a key had from one revision on; null when it had none. */
@@ -31,6 +34,7 @@ interface Version {
 export class Ledger {
   readonly #seen: Sightings;
   readonly #window: number;
+  readonly #corruptions: Corruptions;
   readonly #results = new Map<string, CommandResult>();
   readonly #keys = new Map<string, Version[]>();
   /** The revision and the number of requests after each entry, from index 0. */
@@ -47,8 +51,9 @@ export class Ledger {
   answered = 0;
 
   /** @param window how many outcomes replicas remember. */
-  constructor(seen: Sightings, window: number) {
+  constructor(seen: Sightings, window: number, corruptions: Corruptions) {
     this.#seen = seen;
+    this.#corruptions = corruptions;
     this.#window = window;
   }
 
@@ -69,6 +74,7 @@ export class Ledger {
     check(isRight, "state machine safety", () => {
       return `${id} has revision ${revision} and sequence ${sequence} at ${appliedIndex}, not ${model.revision} and ${model.sequence}`;
     });
+    if (this.#corruptions.has(id)) return;
     const known = this.#hashes.get(appliedIndex);
     if (known === undefined) this.#hashes.set(appliedIndex, hash);
     check(known === undefined || known === hash, "state machine safety", () => {
@@ -105,11 +111,13 @@ export class Ledger {
   }
 
   begin(request: ClientRequest): Operation {
-    return { request, floor: this.#known };
+    return { request, floor: this.#known, moment: this.#corruptions.moment };
   }
 
-  /** A client was told what happened, or what it asked for. */
-  tell({ request, floor }: Operation, result: ClientResult): void {
+  /** A client was told what happened, or what it asked for, by a replica. */
+  tell({ request, floor, moment }: Operation, result: ClientResult, replica: string): void {
+    // A row that has been tampered with is read as it is, until something is found to be wrong.
+    if (request.type === "get" && this.#corruptions.excuses(replica, request.key, moment)) return;
     const [from, to] = this.#whereTrue(request, result);
     const at = Math.max(from, floor);
     check(at <= to, "linearizability", () => {

@@ -59,12 +59,18 @@ export class SimulatedLife implements Life {
         ...world.timing.core,
         ...world.sizes,
       },
-      { log: world.logLimits, requestWindow: world.requestWindow },
+      {
+        log: world.logLimits,
+        requestWindow: world.requestWindow,
+        digestEvery: world.digestEvery,
+      },
       {
         storage: this.storage,
         peers: { send: (to, messages) => this.#send(to, messages) },
         wake: { arm: (atMs) => this.#arm(atMs, clock.nowMs()) },
         clock,
+        diverged: (at) =>
+          world.trace.note(() => `${id} ${at === null ? "is repaired" : "has diverged"}`),
         abort: (error) => {
           host.ended(this, error);
           this.end();
@@ -174,6 +180,7 @@ export class SimulatedLife implements Life {
       leader,
       revision,
       stateHash: hash,
+      diverged: raft.audit.hasDiverged,
       commitIndex: log.commitIndex,
       lastApplied: appliedIndex,
       firstLogIndex: log.base.index + 1,
@@ -268,7 +275,9 @@ export class SimulatedLife implements Life {
       const output = step(input);
       this.#host.world.stepped({ replica: this, input, output, before });
       // By then the driver has put it in place.
-      if (output.persist?.install) queueMicrotask(() => this.#host.world.installed(this));
+      const { install = null, repair = null } = output.persist ?? {};
+      if (install !== null || repair !== null)
+        queueMicrotask(() => this.#host.world.installed(this));
       return output;
     };
   }

@@ -30,6 +30,7 @@ export class Nemesis {
     this.#every("stop", weather.clockStopEveryMs, (random) => this.#stopClock(random));
     this.#every("cut", weather.cutEveryMs, (random) => this.#cut(random));
     this.#every("clog", weather.clogEveryMs, (random) => this.#clog(random));
+    this.#every("corrupt", weather.corruptEveryMs, (random) => this.#corrupt(random));
     this.#every("edge", weather.edgeCrashEveryMs, (random) => this.#crashEdge(random));
     this.#every("members", weather.membersEveryMs, (random) => this.#change(random));
   }
@@ -129,6 +130,10 @@ export class Nemesis {
     const ms = random.between(10, 2000);
     this.#world.trace.note(() => `stop the clock of ${host.id} for ${ms} ms`);
     host.stopClock(ms);
+  }
+
+  #corrupt(random: Random): void {
+    this.#world.corrupt(this.#victim(random), random);
   }
 
   #crashEdge(random: Random): void {

@@ -7,7 +7,7 @@ import { recover } from "./liveness.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Trace } from "./trace.ts";
 import { type Fault, type Weather, drawWeather, without } from "./weather.ts";
-import { World } from "./world.ts";
+import { Hopeless, World } from "./world.ts";
 
 /** What a run is made of. All of it follows from the seed, but for what is said otherwise. */
 export interface Plan {
@@ -80,13 +80,24 @@ export async function run(plan: Plan, write?: (line: string) => void): Promise<O
   try {
     await live(world, plan);
   } catch (error) {
+    if (error instanceof Hopeless) {
+      trace.note(() => "no majority is right any more");
+      return outcome(world, plan, null);
+    }
     violation = asViolation(error);
     trace.note(() => violation!.message);
   } finally {
     restore();
     process.off("unhandledRejection", judge);
   }
-  const { agenda, ledger, seen } = world;
+  return outcome(world, plan, violation);
+}
+
+function outcome(
+  { agenda, ledger, seen }: World,
+  plan: Plan,
+  violation: Violation | null,
+): Outcome {
   const { happened: events, nowMs: ms } = agenda;
   return { plan, violation, events, ms, answers: ledger.answered, counts: seen.counts };
 }

@@ -55,6 +55,8 @@ const faults = {
   edgeCrashEveryMs: [3000, 50],
   /** Answers lost between edge and client. */
   lostReplies: [1, 400],
+  /** A state is tampered with: a row, or the hash. Never so many that no majority is right. */
+  corruptEveryMs: [2000, 100],
   /** Limits so small that a few entries reach them. */
   smallSizes: [1, 1],
 } as const satisfies Record<string, readonly [mildest: number, worst: number]>;

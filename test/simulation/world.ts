@@ -1,16 +1,28 @@
 import { defaultSizes } from "../../src/raft/config.ts";
 import { chunkBytes as usualChunkBytes } from "../../src/replica/chunked-export.ts";
 import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
-import { type Configuration, isJoint, isVoter } from "../../src/raft/membership.ts";
+import {
+  type Configuration,
+  type Member,
+  halvesOf,
+  isJoint,
+  isMember,
+  isVoter,
+} from "../../src/raft/membership.ts";
+import { majority } from "../../src/raft/quorum.ts";
+import { Leader } from "../../src/raft/leader.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Random } from "../../src/raft/random.ts";
 import { windowSize } from "../../src/kv/request-window.ts";
+import type { MachineState } from "../../src/kv/state-machine.ts";
+import type { Row } from "../../src/kv/table.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { Violation, check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
 import type { Life, Step } from "../invariants/life.ts";
 import { foundedBy } from "../support/members.ts";
 import { Agenda } from "./agenda.ts";
+import { Corruptions } from "./corruptions.ts";
 import { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
 import type { SimulatedLife } from "./life.ts";
@@ -49,6 +61,7 @@ export class World {
   readonly #durables = new Map<string, Pick<Life, "id" | "durable">>();
   readonly invariants: Invariants;
   readonly ledger: Ledger;
+  readonly corruptions = new Corruptions();
   readonly virtual: VirtualHost;
   /** The core's limits and timers, the same for all replicas. */
   readonly sizes: Sizes;
@@ -56,6 +69,8 @@ export class World {
   /** How long logs may become, and how much of a snapshot goes in one message. */
   readonly logLimits: LogLimits;
   readonly chunkBytes: number;
+  /** After how many entries replicas compare their states. */
+  readonly digestEvery: number;
   /** How many outcomes of requests replicas remember. */
   readonly requestWindow: number;
   #weather: Weather;
@@ -81,7 +96,10 @@ export class World {
     this.#calls = this.random("calls");
     this.sizes = weather.smallSizes > 0 ? drawSizes(this.random("sizes")) : defaultSizes;
     this.requestWindow = [8, 50, windowSize, windowSize][this.random("window").between(0, 3)]!;
-    this.ledger = new Ledger(this.seen, this.requestWindow);
+    this.ledger = new Ledger(this.seen, this.requestWindow, this.corruptions);
+    // What has been tampered with is to be found within a run.
+    const often = weather.corruptEveryMs > 0 ? 3 : 4;
+    this.digestEvery = [1, 2, 5, 20, 256][this.random("digests").between(0, often)]!;
     this.timing = drawTiming(this.random("timing"));
     this.logLimits = drawLogLimits(this.random("log"));
     this.chunkBytes = [50, 100, 100, 300, usualChunkBytes][this.random("chunks").between(0, 4)]!;
@@ -219,13 +237,16 @@ export class World {
     const { raft, durable, number } = life;
     const { hardState, log } = durable;
     this.trace.note(() => `${life.id} boots, life ${number}`);
+    if (this.#isHopeless(raft.log.configuration)) this.#violation ??= new Hopeless();
+    if (raft.audit.hasDiverged) this.seen.saw("restart of a diverged replica");
     this.#guard(() => {
       const isTrue =
         raft.role === "follower" &&
         raft.term === hardState.term &&
         raft.vote === hardState.vote &&
         raft.log.last.index === log.last.index &&
-        raft.log.last.term === log.last.term;
+        raft.log.last.term === log.last.term &&
+        raft.audit.divergedIndex === durable.audit.divergedIndex;
       check(isTrue, "restart", () => `${life.id} does not boot with what is durable`);
     });
     return life;
@@ -239,14 +260,59 @@ export class World {
   }
 
   /** A life has a snapshot in the place of its state: it must be the state of that moment. */
-  installed({ id, driver, isAlive, storage }: SimulatedLife): void {
+  installed({ id, driver, isAlive, storage, raft: { leader } }: SimulatedLife): void {
     if (!isAlive) return;
+    // Nothing can be said any more of a group in which a wrong state spreads before it is found.
+    if (this.corruptions.has(leader ?? "")) {
+      this.seen.saw("wrong state spreads");
+      this.#violation ??= new Hopeless();
+    }
+    // Until it is durable, a crash may bring back what was there.
+    void storage.gate().then(() => this.corruptions.repaired(id));
     this.judge(() => {
       const { state } = driver.machine;
       this.ledger.applied(id, state);
       this.ledger.shows(id, storage.table, state.revision);
       this.ledger.remembers(id, [...storage.requestRecords()], state.sequence);
     });
+  }
+
+  /** Tampers with what a replica has, if most others are right and nothing is on its way to the disk. */
+  corrupt({ id, disk, current }: Host, random: Random): void {
+    const logs = [...this.hosts.values()].flatMap((host) => host.current?.raft.log ?? []);
+    const configurations = [this.configuration, ...logs.map((log) => log.configuration)];
+    const isTooMany = configurations.some((each) => this.#isHopeless(each, id));
+    const isBusy = (current?.storage.pendingTurns ?? 0) > 0;
+    // Who has been repaired counts among the wrong ones as long as the leader does not know it.
+    const leader = this.leader?.raft.roleHandler;
+    const isRepairing =
+      leader instanceof Leader &&
+      [...leader.followers.values()].some((each) => each.diverged !== null);
+    if (isTooMany || isBusy || isRepairing || !isMember(this.configuration, id)) return;
+    const keys: string[] = [];
+    disk.tamper(({ rows }) => keys.splice(0, keys.length, ...rows.keys()));
+    const key =
+      random.between(0, 2) === 0 ? null : (keys[random.between(0, keys.length - 1)] ?? null);
+    if (key === null && this.corruptions.hasHashOf(id)) return;
+    this.trace.note(() => `corrupt ${key ?? "the hash"} at ${id}`);
+    this.seen.saw("state corrupted");
+    if (current?.raft.role === "leader") this.seen.saw("leader's state corrupted");
+    this.corruptions.add(id, key);
+    if (key !== null) {
+      disk.tamper(({ rows }) => rows.set(key, wrongRow(rows.get(key)!)));
+      return;
+    }
+    disk.tamper((state) => (state.machine = wrongState(state.machine)));
+    const { machine } = current?.driver ?? {};
+    machine?.restore(wrongState(machine.state));
+  }
+
+  /** Whether those whose state is right can't outvote the others, with one more of these. */
+  #isHopeless(configuration: Configuration, more = ""): boolean {
+    const isRight = ({ id }: Member): boolean => id !== more && !this.corruptions.has(id);
+    return halvesOf(configuration).some(
+      (voters) => voters.filter(isRight).length < majority(voters.length),
+    );
   }
 
   /** A driver found its memory in doubt without having been given a reason to. */
@@ -284,6 +350,9 @@ export class World {
           if (current !== null) this.invariants.commits.isUpToDate(current);
         }
       }
+      const { id, isReplaced, raft } = replica;
+      const isRight = isReplaced || !raft.audit.hasDiverged || this.corruptions.has(id);
+      check(isRight, "no false alarm", () => `${id} takes its state for wrong, and it is right`);
       if (step.input.type === "applied") {
         const { driver } = step.replica as SimulatedLife;
         this.ledger.applied(step.replica.id, driver.machine.state);
@@ -322,6 +391,14 @@ export class World {
       if (persist!.chunk!.place > 1) seen.saw("snapshot of many chunks");
       if (before.commitIndex > 0) seen.saw("snapshot in place of an older state");
     }
+    if (replica.raft.audit.hasDiverged && !before.hasDiverged) {
+      if (before.role === "leader") seen.saw("leader finds that it has diverged");
+      else seen.saw("follower finds that it has diverged");
+    }
+    if ((persist?.repair ?? null) !== null) {
+      seen.saw("state repaired, log kept");
+      if (persist!.repair!.index < before.appliedIndex) seen.saw("state repaired by one of before");
+    }
     if (input.type === "compact" && persist?.compactTo?.index !== input.index) {
       seen.saw("log kept for a follower");
     }
@@ -344,6 +421,7 @@ export class World {
     const { seen } = this;
     const { configuration } = raft.log;
     if (configuration === before.configuration) return;
+    if (this.#isHopeless(configuration)) this.#violation ??= new Hopeless();
     const [was, is] = [isJoint(before.configuration), isJoint(configuration)];
     const leads = raft.role === "leader";
     if (leads && is && before.configuration.learners.length > configuration.learners.length) {
@@ -406,6 +484,24 @@ export class World {
   #chance(thousandths: number): boolean {
     return this.#calls.between(0, 999) < thousandths;
   }
+}
+
+/**
+ * A wrong state has spread before it was found, or voters have left so that no majority is right. Not a
+ * violation, since a group can't be asked to see that; and nothing can be said of it any more.
+ */
+export class Hopeless extends Error {}
+
+/** Another one each time, never one of before. */
+const wrongRow = ({ value, ...row }: Row): Row => ({
+  ...row,
+  value: new Uint8Array([...value, 0]),
+  version: row.version + 1000,
+});
+
+function wrongState({ hash, ...state }: MachineState): MachineState {
+  const last = (Number.parseInt(hash.at(-1)!, 16) + 1) % 16;
+  return { ...state, hash: hash.slice(0, -1) + last.toString(16) };
 }
 
 /** Mostly logs that are cut again and again in the course of a run. */
