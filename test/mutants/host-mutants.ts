@@ -13,8 +13,8 @@ export const hostMutants: readonly Mutant[] = [
     name: "old-state-under-a-snapshot",
     what: "a replica goes on from the state that it had before a snapshot",
     file: "src/replica/driver.ts",
-    find: "if (install !== null) this.#machine.restore(storage.machineState);",
-    replace: "void install;",
+    find: "if (install !== null || repair !== null) this",
+    replace: "void install;\n    if (repair !== null) this",
   },
   {
     name: "old-requests-under-a-snapshot",

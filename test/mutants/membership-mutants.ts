@@ -44,8 +44,8 @@ export const membershipMutants: readonly Mutant[] = [
     name: "learner-stands",
     what: "a learner stands for election",
     file: "src/raft/raft.ts",
-    find: "return isOne && !this.hasLeft;",
-    replace: "return (isOne || isMember(configuration, id)) && !this.hasLeft;",
+    find: "return isOne && !this.hasLeft &&",
+    replace: "return (isOne || isMember(configuration, id)) && !this.hasLeft &&",
   },
   {
     name: "configure-before-the-last-is-committed",
