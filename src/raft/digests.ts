@@ -76,11 +76,15 @@ export class Digests {
 
   /** The verdict at the newest index for which there is one. */
   verdict(configuration: Configuration): Verdict | null {
-    for (const index of this.#indexes) {
+    return this.verdicts(configuration)[0] ?? null;
+  }
+
+  /** All that there are, the newest first. */
+  verdicts(configuration: Configuration): Verdict[] {
+    return this.#indexes.flatMap((index) => {
       const verdict = this.#verdictAt(index, configuration);
-      if (verdict !== null) return verdict;
-    }
-    return null;
+      return verdict ?? [];
+    });
   }
 
   /** The newest first. */

@@ -27,11 +27,14 @@ export class Inspection {
   compare(): void {
     const { audit, config, log } = this.#context;
     for (const digest of audit.digests) this.#digests.add(config.id, digest);
-    this.#verdict = this.#digests.verdict(log.configuration);
+    const verdicts = this.#digests.verdicts(log.configuration);
+    this.#verdict = verdicts[0] ?? null;
     if (this.#verdict === null) return;
     // Nobody is right, so nobody may lead, and there will be no other chance to say so.
     if (this.#verdict.hash === null) this.#tellAll();
     this.#context.hear(this.#verdict);
+    // The newest may be of an index that is not applied here, where an older one tells enough.
+    for (const verdict of verdicts) if (verdict.hash !== null) this.#context.hear(verdict);
   }
 
   /** A follower says how its state is. */

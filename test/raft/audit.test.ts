@@ -291,6 +291,16 @@ describe("a leader of term 2 that compares every second entry", () => {
     expect(n1.raft).toMatchObject({ role: "follower", audit: { divergedIndex: 2 } });
   });
 
+  test("[A6] finds it by an older verdict when it has not applied what the newest is about", () => {
+    const n1 = applied("bad");
+    n1.propose([4, 5]);
+    answer(n1, "n2", 6, ` digest ${good}`);
+    for (const from of ["n2", "n3"]) answer(n1, from, 4, " digest 8=1:good");
+    expect(n1.raft.role).toBe("leader");
+    answer(n1, "n3", 4, ` digest ${good}`);
+    expect(n1.raft).toMatchObject({ role: "follower", audit: { divergedIndex: 4 } });
+  });
+
   test("[A7] tells all when nobody is right, and leads no more", () => {
     const n1 = applied("bad");
     answer(n1, "n2", 4, " digest 4=1:worse");
