@@ -156,8 +156,8 @@ export const hostMutants: readonly Mutant[] = [
     name: "too-late-is-not-noticed",
     what: "a request whose outcome may be forgotten is carried out",
     file: "src/kv/state-machine.ts",
-    find: `if (this.#window.isExpired(command.floor, this.#state.sequence)) return { type: "expired" };`,
-    replace: "",
+    find: "if (isOfAnotherEpoch || this.#window.isExpired(command.floor, sequence)) {",
+    replace: "if (isOfAnotherEpoch) {",
   },
   {
     name: "outcomes-forgotten-early",
