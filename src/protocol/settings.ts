@@ -9,6 +9,7 @@ export interface SettingsVars {
   readonly ELECTION_MAX_MS: string;
   readonly LOG_BYTES?: string;
   readonly LEADER_REGIONS?: string;
+  readonly SLEEP_AFTER_MS?: string;
   /** A JSON object: for each replica's id, the URL of the Worker that holds it. */
   readonly REPLICA_URLS?: string;
   /** What Workers that hold replicas for each other prove themselves with. */
@@ -25,6 +26,8 @@ export interface Settings {
   readonly electionMaxMs: number;
   /** The regions that the leader should rather be in, the best first. */
   readonly leaderRegions: readonly string[];
+  /** A group that nobody has wanted anything of for so long goes to sleep; 0 for never. */
+  readonly sleepAfterMs: number;
   /** A replica's log is cut when it has more bytes. */
   readonly logBytes: number;
   /** Where replicas are that other Workers hold; null when this one holds them all. */
@@ -63,6 +66,9 @@ export const anyRegion = "local";
 /** Some ten thousand puts of small values, so that it is seldom cut, and costs next to nothing to keep. */
 const defaultLogBytes = "8388608";
 
+/** What an object stays in memory after its last event anyway (developers.cloudflare.com, 2026). */
+const defaultSleepAfterMs = "10000";
+
 /** A secret of fewer characters could be guessed. */
 const leastSecret = 16;
 
@@ -79,6 +85,12 @@ export function parseSettings(vars: SettingsVars): Settings {
     leaderRegions:
       vars.LEADER_REGIONS === undefined ? [] : parseRegions("LEADER_REGIONS", vars.LEADER_REGIONS),
     logBytes: wholeNumber("LOG_BYTES", vars.LOG_BYTES ?? defaultLogBytes, 4096, 2 ** 30),
+    sleepAfterMs: wholeNumber(
+      "SLEEP_AFTER_MS",
+      vars.SLEEP_AFTER_MS ?? defaultSleepAfterMs,
+      0,
+      3_600_000,
+    ),
     electionMinMs: wholeNumber("ELECTION_MIN_MS", vars.ELECTION_MIN_MS, 2 * heartbeatMs, 300_000),
     electionMaxMs: wholeNumber(
       "ELECTION_MAX_MS",

@@ -12,6 +12,7 @@ import { type NodeId, nextTerm } from "./types.ts";
 export class Candidate implements RoleHandler {
   readonly role: "preCandidate" | "candidate";
   readonly leader = null;
+  readonly isAsleep = false;
   readonly wakeAtMs: number;
   readonly #context: Context;
   readonly #isTransfer: boolean;
@@ -91,6 +92,8 @@ export class Candidate implements RoleHandler {
   }
 
   leave(): void {}
+
+  stir(): void {}
 
   transfer(): void {}
 

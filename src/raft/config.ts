@@ -24,6 +24,11 @@ export interface RaftConfig {
    */
   readonly patienceMs: number;
   /**
+   * A leader of which nobody has wanted anything for so long lets the group sleep, without heartbeats and
+   * timers; 0 for never.
+   */
+  readonly restMs: number;
+  /**
    * Where the leader should rather be: the lower a region's rank, the rather. Others come last. A leader
    * hands over to a better one that is well, at most once in `patienceMs`.
    */
@@ -70,6 +75,7 @@ export function checkConfig(config: RaftConfig): void {
     2 * config.heartbeatMs, "electionMinMs must be at least twice heartbeatMs");
   require(config.electionMaxMs > config.electionMinMs, "electionMaxMs must be above electionMinMs");
   require(config.patienceMs >= config.electionMaxMs, "patienceMs must be at least electionMaxMs");
+  require(config.restMs >= 0, "restMs must be at least 0");
   for (const [name, value] of Object.entries(config)) {
     if (name.startsWith("max"))
       require(typeof value === "number" && value >= 1, `${name} must be at least 1`);

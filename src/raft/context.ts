@@ -53,11 +53,15 @@ export interface RoleHandler {
   readonly leader: NodeId | null;
   /** When this role wants the next step, at the latest. */
   readonly wakeAtMs: number | null;
+  /** Whether it sleeps with the whole group, until somebody wants something. */
+  readonly isAsleep: boolean;
   /**
    * A message of the current term, or a pre-vote answer for the next. Votes are answered by Raft
    * itself.
    */
   receive(message: Message): void;
+  /** Somebody wants something of this replica: a request, a poke, a vote. It comes right after. */
+  stir(): void;
   /** Time has passed: do what is due. */
   time(): void;
   propose(proposals: readonly Proposal[]): void;

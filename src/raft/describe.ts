@@ -55,17 +55,19 @@ export function describeMessage(message: Message): string {
     case "requestVoteResponse":
       return `${head} ${message.granted ? "granted" : "refused"}`;
     case "appendEntriesRequest": {
-      const { prev, entries, leaderCommit, round } = message;
+      const { prev, entries, leaderCommit, round, sleep } = message;
       const carried = entries.length === 0 ? "" : ` entries ${describeEntries(entries)}`;
       const verdict =
         message.verdict === undefined ? "" : ` verdict ${describeDigest(message.verdict)}`;
-      return `${head} prev ${describeId(prev)}${carried} commit ${leaderCommit}${describeRound(round)}${verdict}`;
+      const mark = sleep === true ? " sleep" : "";
+      return `${head} prev ${describeId(prev)}${carried} commit ${leaderCommit}${describeRound(round)}${verdict}${mark}`;
     }
     case "appendEntriesResponse": {
-      const { result, round, digest, diverged } = message;
+      const { result, round, digest, diverged, asleep } = message;
       const said = digest === undefined ? "" : ` digest ${describeDigest(digest)}`;
       const wrong = diverged === undefined ? "" : ` diverged ${diverged}`;
-      return `${head} ${describeResult(result)}${describeRound(round)}${said}${wrong}`;
+      const sleeps = asleep === true ? " asleep" : "";
+      return `${head} ${describeResult(result)}${describeRound(round)}${said}${wrong}${sleeps}`;
     }
     case "installSnapshotRequest": {
       const { snapshot, shipment, chunk, isLast } = message;
@@ -183,7 +185,7 @@ export function describeRaft(raft: Raft): string {
         )
       : [];
   return (
-    `${config.id} ${role} t${term} vote ${vote ?? "none"} leader ${leader ?? "none"} ` +
+    `${config.id} ${role}${raft.isAsleep ? " asleep" : ""} t${term} vote ${vote ?? "none"} leader ${leader ?? "none"} ` +
     `log ${describeId(log.base)}..${describeId(log.last)} durable ${log.durableIndex} ` +
     `commit ${log.commitIndex} applied ${raft.appliedIndex}` +
     `${raft.audit.hasDiverged ? ` diverged ${raft.audit.divergedIndex}` : ""}${followers.join(";")}`

@@ -27,6 +27,10 @@ export class Follower implements RoleHandler {
    */
   readonly #electionTimeoutMs: number;
   #electionDeadlineMs: number;
+  /** Without a deadline: the leader has asked for that, and will send something before it wants anything. */
+  #isAsleep = false;
+  /** The newest round of the leader's. What carries an older one is late. */
+  #round = 0;
 
   constructor(context: Context, leader: NodeId | null) {
     this.#context = context;
@@ -41,9 +45,13 @@ export class Follower implements RoleHandler {
     return this.#leader;
   }
 
+  get isAsleep(): boolean {
+    return this.#isAsleep;
+  }
+
   /** Who has no vote, or a state that is wrong, waits for nobody's silence. */
   get wakeAtMs(): number | null {
-    return this.#context.mayStand ? this.#electionDeadlineMs : null;
+    return this.#context.mayStand && !this.#isAsleep ? this.#electionDeadlineMs : null;
   }
 
   /**
@@ -68,6 +76,7 @@ export class Follower implements RoleHandler {
    * 5.2).
    */
   restartElectionTimer(): void {
+    this.#isAsleep = false;
     this.#electionDeadlineMs = this.#context.nowMs + this.#electionTimeoutMs;
   }
 
@@ -81,8 +90,10 @@ export class Follower implements RoleHandler {
     const { nowMs, term, config, effects } = this.#context;
     if (this.#leader !== message.from) this.#sinceMs = nowMs;
     this.#leader = message.from;
-    this.#heardMs = nowMs;
-    this.restartElectionTimer();
+    if (!this.#isAsleep || !this.#isLate(message)) {
+      this.#heardMs = nowMs;
+      this.restartElectionTimer();
+    }
     if (message.type === "appendEntriesRequest" && message.verdict !== undefined)
       this.#context.hear(message.verdict);
     const answer = this.#take(message);
@@ -91,8 +102,26 @@ export class Follower implements RoleHandler {
   }
 
   time(): void {
-    const isDue = this.#context.nowMs >= this.#electionDeadlineMs;
+    const isDue = !this.#isAsleep && this.#context.nowMs >= this.#electionDeadlineMs;
     if (isDue && this.#context.mayStand) this.#context.becomePreCandidate();
+  }
+
+  /**
+   * Wakes, and says so to the leader, which gets a whole election timeout to show that it is there: else
+   * whoever asks a follower would bring down a leader that is well (cockroachdb/cockroach#104057).
+   */
+  stir(): void {
+    if (!this.#isAsleep) return;
+    this.restartElectionTimer();
+    const { term, config, effects, log } = this.#context;
+    effects.sendAfterPersist({
+      type: "appendEntriesResponse",
+      from: config.id,
+      to: this.#leader!,
+      term,
+      round: this.#round,
+      result: { type: "accepted", matchIndex: log.commitIndex },
+    });
   }
 
   propose(proposals: readonly Proposal[]): void {
@@ -131,13 +160,36 @@ export class Follower implements RoleHandler {
   ): Answer<AppendEntriesResponse> | Answer<InstallSnapshotResponse> | null {
     if (message.type === "appendEntriesRequest") {
       const { round } = message;
-      const result = this.#append(message);
-      return { type: "appendEntriesResponse", round, result, ...this.#context.audit.report };
+      const answer = {
+        type: "appendEntriesResponse",
+        round,
+        result: this.#append(message),
+        ...this.#context.audit.report,
+      } as const;
+      this.#maybeSleep(message, answer.result);
+      this.#round = Math.max(this.#round, round);
+      return this.#isAsleep ? { ...answer, asleep: true } : answer;
     }
     const { shipment, chunk } = message;
     const result = this.#takeChunk(message);
     if (result === null) return null;
     return { type: "installSnapshotResponse", shipment, chunk, result };
+  }
+
+  /** Whether a message comes after one that the leader sent later. Snapshots do not tell. */
+  #isLate(message: AppendEntriesRequest | InstallSnapshotRequest): boolean {
+    return message.type === "appendEntriesRequest" && message.round < this.#round;
+  }
+
+  /**
+   * Sleeps if the leader wants that and all of the log is known to be committed, and applied: nothing
+   * more would come to tell (tikv/tikv#12166).
+   */
+  #maybeSleep(message: AppendEntriesRequest, { type }: AppendResult): void {
+    const { log, appliedIndex } = this.#context;
+    const isDone = log.commitIndex === log.last.index && appliedIndex === log.commitIndex;
+    const isAsked = message.sleep === true && !this.#isLate(message);
+    if (isAsked && isDone && type === "accepted") this.#isAsleep = true;
   }
 
   #append({ prev, entries, leaderCommit }: AppendEntriesRequest): AppendResult {

@@ -54,6 +54,14 @@ export type Input = { readonly nowMs: number } & (
   | { readonly type: "poke" }
 );
 
+/** Whether somebody outside of the group wants something. */
+export const isWish = ({ type }: Input): boolean =>
+  type === "propose" ||
+  type === "read" ||
+  type === "poke" ||
+  type === "transfer" ||
+  type === "change";
+
 /** Where the core finds the state to send to followers that need it whole. Reads are synchronous. */
 export interface SnapshotSource {
   /** Holds on to the state as it is now. Writes go on, and do not show in what is read of it. */

@@ -8,7 +8,9 @@ import { Reconfiguration } from "./reconfiguration.ts";
 import { committedIndex, isQuorum, reachedByQuorum } from "./quorum.ts";
 import { ReadIndex } from "./read-index.ts";
 import { Repairs } from "./repairs.ts";
+import { Rest } from "./rest.ts";
 import { Shipments } from "./shipments.ts";
+import { spareIndex } from "./spare-index.ts";
 import { Succession } from "./succession.ts";
 import {
   type Content,
@@ -16,7 +18,6 @@ import {
   type LogIndex,
   type NodeId,
   asIndex,
-  minIndex,
   offset,
   zeroEntryId,
 } from "./types.ts";
@@ -34,6 +35,7 @@ export class Leader implements RoleHandler {
   readonly #reconfiguration: Reconfiguration;
   readonly #repairs: Repairs;
   readonly inspection: Inspection;
+  readonly #rest: Rest;
   /** When to check again that a quorum still answers. */
   #quorumDeadlineMs: number;
 
@@ -50,6 +52,7 @@ export class Leader implements RoleHandler {
     this.inspection = new Inspection(context, this.#repairs, () => {
       for (const [node, progress] of this.#followers) this.#sendEmpty(node, progress);
     });
+    this.#rest = new Rest(context, this.#followers, this.reads, this.#succession);
   }
 
   /** Opens the term with a noop, which is also the first heartbeat (paper, 5.2 and 8). */
@@ -57,8 +60,13 @@ export class Leader implements RoleHandler {
     this.#append([{ type: "noop", data: new Uint8Array(0) }]);
   }
 
-  /** The next heartbeat; null when there is nobody to send one to. */
+  get isAsleep(): boolean {
+    return this.#rest.isAsleep;
+  }
+
+  /** The next heartbeat; null when there is nobody to send one to, or all sleep. */
   get wakeAtMs(): number | null {
+    if (this.isAsleep) return null;
     const sent = [...this.#followers.values()].map(({ lastSentMs }) => lastSentMs);
     return sent.length === 0 ? null : Math.min(...sent) + this.#context.config.heartbeatMs;
   }
@@ -82,6 +90,7 @@ export class Leader implements RoleHandler {
     if (message.result.type === "stale") return;
     progress.active = true;
     progress.heardMs = this.#context.nowMs;
+    if (this.#rest.isAnswered(message)) this.stir();
     if (message.type === "installSnapshotResponse")
       return this.#takeSnapshotResult(message, progress);
     this.inspection.takes(message);
@@ -92,11 +101,19 @@ export class Leader implements RoleHandler {
   }
 
   time(): void {
+    if (this.isAsleep) return;
     const { nowMs } = this.#context;
     if (nowMs >= this.#quorumDeadlineMs && !this.#checkQuorum()) return;
-    this.#succession.time();
+    if (this.#rest.isAwake) this.#succession.time();
     this.#reconfiguration.time();
+    this.#rest.time();
     this.#heartbeat();
+  }
+
+  /** Who slept has not been heard, which says nothing (cockroachdb/cockroach#9561). */
+  stir(): void {
+    const { nowMs, config } = this.#context;
+    if (this.#rest.stir()) this.#quorumDeadlineMs = nowMs + config.electionMinMs;
   }
 
   propose(proposals: readonly Proposal[]): void {
@@ -156,20 +173,8 @@ export class Leader implements RoleHandler {
     this.#succession.begin(to);
   }
 
-  /**
-   * What a follower takes from the log, or will when it has its snapshot, must stay there, or it would
-   * need one snapshot after the other. One that is silent, or of which nothing is known, has no claim.
-   */
   get spareIndex(): LogIndex | null {
-    const { log, nowMs, config } = this.#context;
-    let spare: LogIndex | null = null;
-    for (const { shipment, matchIndex, heardMs } of this.#followers.values()) {
-      const needed = shipment?.snapshot.index ?? matchIndex;
-      const isSilent = nowMs - heardMs >= config.patienceMs;
-      if (isSilent || needed < log.base.index) continue;
-      spare = spare === null ? needed : minIndex(spare, needed);
-    }
-    return spare;
+    return spareIndex(this.#context, this.#followers.values());
   }
 
   leave(): void {
@@ -314,11 +319,11 @@ export class Leader implements RoleHandler {
    * sent was lost.
    */
   #sendEmpty(node: NodeId, progress: Progress): void {
-    this.#send(node, offset(progress.nextIndex, -1), []);
+    this.#send(node, offset(progress.nextIndex, -1), [], this.#rest.isAsking(progress));
     progress.sentProbe();
   }
 
-  #send(to: NodeId, prevIndex: LogIndex, entries: readonly Entry[]): void {
+  #send(to: NodeId, prevIndex: LogIndex, entries: readonly Entry[], isMark = false): void {
     const { config, term, log, effects, nowMs } = this.#context;
     const { verdict } = this.inspection;
     const prevTerm = log.termAt(prevIndex);
@@ -334,6 +339,7 @@ export class Leader implements RoleHandler {
       leaderCommit: log.commitIndex,
       round: this.reads.newestRound,
       ...(verdict === null ? {} : { verdict }),
+      ...(isMark ? { sleep: true } : {}),
     });
     const progress = this.#followers.get(to)!;
     // What lies before entries under way cannot find out that they were lost, so it replaces no heartbeat.

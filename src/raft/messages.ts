@@ -68,11 +68,15 @@ export interface AppendEntriesRequest extends Header {
   readonly round: number;
   /** What the group says of the state at the newest index that enough have spoken of. */
   readonly verdict?: Verdict;
+  /** The mark: the leader wants to sleep, and the receiver may, if it has all of the log, committed and applied. */
+  readonly sleep?: true;
 }
 
 export interface AppendEntriesResponse extends Header {
   readonly type: "appendEntriesResponse";
   readonly round: number;
+  /** The sender sleeps from now on. Replicas that do not know the mark never say so. */
+  readonly asleep?: true;
   readonly result: AppendResult;
   /** The follower's newest. */
   readonly digest?: Digest;

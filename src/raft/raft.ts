@@ -7,7 +7,7 @@ import type { Verdict } from "./digests.ts";
 import { Effects } from "./effects.ts";
 import { Follower } from "./follower.ts";
 import { Incoming } from "./incoming.ts";
-import type { Input, Output, Snapshot, SnapshotSource } from "./io.ts";
+import { type Input, type Output, type Snapshot, type SnapshotSource, isWish } from "./io.ts";
 import { Leader } from "./leader.ts";
 import { type LogReader, RaftLog } from "./log.ts";
 import { hasLeft, isVoter, rebuildTerms, rebuiltFrom } from "./membership.ts";
@@ -108,6 +108,11 @@ export class Raft implements Context {
   /** To whom this leader is handing over; null when to nobody. */
   get successor(): NodeId | null {
     return this.#role instanceof Leader ? this.#role.successor : null;
+  }
+
+  /** Whether this replica has no timer, since its group sleeps. */
+  get isAsleep(): boolean {
+    return this.#role.isAsleep;
   }
 
   get nowMs(): number {
@@ -222,6 +227,7 @@ export class Raft implements Context {
   }
 
   #take(input: Input): void {
+    if (isWish(input)) this.#role.stir();
     switch (input.type) {
       case "time":
         return;
@@ -265,8 +271,10 @@ export class Raft implements Context {
    */
   #receive(message: Message): void {
     if (message.to !== this.config.id || message.from === this.config.id) return;
-    if (message.term < this.#term) return this.#answerStale(message);
     const isVote = message.type === "requestVoteRequest" || message.type === "preVoteRequest";
+    // Whoever stands misses its leader, so one that is there must show itself, whatever it answers.
+    if (isVote && !this.#knowsToHaveLeft(message.from)) this.#role.stir();
+    if (message.term < this.#term) return this.#answerStale(message);
     if (isVote && this.#knowsToHaveLeft(message.from)) return this.#answerLeft(message);
     if (message.term > this.#term) {
       if (isVote && this.#hasFreshLeader() && !this.#hasGivenUp(message)) return;

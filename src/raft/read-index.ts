@@ -41,6 +41,14 @@ export class ReadIndex {
     return this.#rounds.length;
   }
 
+  /**
+   * Uses up a round without reads, so that what is sent from now on can be told from what was sent
+   * before. Returns it.
+   */
+  passRound(): number {
+    return ++this.#newest;
+  }
+
   add(id: RequestId): void {
     this.#waiting.push(id);
   }

@@ -19,10 +19,11 @@ export class Succession {
   readonly #context: Context;
   readonly #followers: ReadonlyMap<NodeId, Progress>;
   #successor: Successor | null = null;
-  /** When to look again whether another should rather lead. */
+  /** When to look again whether another should rather lead, and whether that was done since it was put off. */
   #lookMs: number;
   /** When it may step aside again. */
   #asideMs: number;
+  #hasLooked = false;
 
   constructor(context: Context, followers: ReadonlyMap<NodeId, Progress>) {
     this.#context = context;
@@ -80,12 +81,27 @@ export class Succession {
     effects.sendNow({ type: "timeoutNowRequest", from: config.id, to: node, term });
   }
 
-  /** Lets somebody else lead who should rather, and is well. */
+  /** Looks only after a while. */
+  putOff(): void {
+    this.#lookMs = this.#context.nowMs + this.#context.config.patienceMs;
+    this.#hasLooked = false;
+  }
+
+  /** Whether nobody should rather lead, as far as can be done about it. */
+  get isContent(): boolean {
+    return this.#hasLooked || !this.#isBetterThere;
+  }
+
   #look(): void {
-    const { config, nowMs } = this.#context;
-    this.#lookMs = nowMs + config.patienceMs;
+    this.putOff();
+    this.#hasLooked = true;
+    if (this.#isBetterThere) this.begin();
+  }
+
+  /** Whether somebody is well who should rather lead. */
+  get #isBetterThere(): boolean {
     const best = this.#best;
-    if (best !== null && this.#rankOf(best) < this.#rankOf(config.id)) this.begin(best);
+    return best !== null && this.#rankOf(best) < this.#rankOf(this.#context.config.id);
   }
 
   /** Whoever should rather lead, of those that have all that is committed. */

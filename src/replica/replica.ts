@@ -271,9 +271,15 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   #start(group: Group): Membership {
-    const { heartbeatMs, electionMinMs, electionMaxMs, logBytes, leaderRegions } = this.#settings;
+    const { heartbeatMs, electionMinMs, electionMaxMs, sleepAfterMs, logBytes, leaderRegions } =
+      this.#settings;
+    const { storage } = this.ctx;
     const clock = new MonotonicClock(() => Date.now());
-    const wake = new AlarmWake((wallMs) => this.ctx.storage.setAlarm(wallMs), clock);
+    const alarm = {
+      set: (wallMs: number) => storage.setAlarm(wallMs),
+      delete: () => storage.deleteAlarm(),
+    };
+    const wake = new AlarmWake(alarm, clock);
     const peers = new FetchPeers({
       from: () => {
         const { epoch } = driver.raft.log.configuration;
@@ -295,6 +301,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
         electionMinMs,
         electionMaxMs,
         patienceMs: 10 * electionMaxMs,
+        restMs: sleepAfterMs,
         ranks: new Map(leaderRegions.map((region, rank) => [region, rank])),
         ...defaultSizes,
       },

@@ -7,24 +7,33 @@ import type { Wake } from "./ports.ts";
  */
 const lostAfterMs = 2000;
 
+/** What the object's storage can do about its alarm. */
+export interface AlarmService {
+  readonly set: (wallMs: number) => Promise<void>;
+  readonly delete: () => Promise<void>;
+}
+
 /**
  * The object's one alarm, used sparingly: each setting is a billed row, and moving it earlier makes
  * the commit of the same turn wait for the alarm service. So it is only ever moved earlier, never
- * later: when it rings too soon, it is set anew then.
+ * later: when it rings too soon, it is set anew then. When nothing is due any more it is taken back, so
+ * that it does not start an object that sleeps.
  */
 export class AlarmWake implements Wake {
-  readonly #setAlarm: (wallMs: number) => Promise<void>;
+  readonly #service: AlarmService;
   readonly #clock: MonotonicClock;
   /** When the alarm will ring, in the driver's time; null when none is known to be set. */
   #armedMs: number | null = null;
+  /** Whether one may be set: an instance that is new does not know what the one before it has left. */
+  #maybeSet = true;
 
-  constructor(setAlarm: (wallMs: number) => Promise<void>, clock: MonotonicClock) {
-    this.#setAlarm = setAlarm;
+  constructor(service: AlarmService, clock: MonotonicClock) {
+    this.#service = service;
     this.#clock = clock;
   }
 
   arm(atMs: number | null): void {
-    if (atMs === null) return;
+    if (atMs === null) return this.#takeBack();
     const nowMs = this.#clock.nowMs();
     const isLost = this.#armedMs !== null && this.#armedMs + lostAfterMs < nowMs;
     if (this.#armedMs !== null && this.#armedMs <= atMs && !isLost) return;
@@ -41,6 +50,7 @@ export class AlarmWake implements Wake {
    */
   rang(atMs: number | null, fallbackMs: number): void {
     this.#armedMs = null;
+    this.#maybeSet = false;
     if (atMs === null) return;
     const nowMs = this.#clock.nowMs();
     this.#set(atMs > nowMs ? atMs : nowMs + fallbackMs);
@@ -48,7 +58,15 @@ export class AlarmWake implements Wake {
 
   #set(atMs: number): void {
     this.#armedMs = atMs;
+    this.#maybeSet = true;
     // A failure to set it breaks the output gate and resets the object, so there is nobody to tell.
-    this.#setAlarm(this.#clock.toWallMs(atMs)).catch(() => {});
+    this.#service.set(this.#clock.toWallMs(atMs)).catch(() => {});
+  }
+
+  #takeBack(): void {
+    if (!this.#maybeSet) return;
+    this.#armedMs = null;
+    this.#maybeSet = false;
+    this.#service.delete().catch(() => {});
   }
 }

@@ -7,15 +7,21 @@ import { AlarmWake } from "../../src/replica/wake.ts";
  */
 class Bench {
   wallMs = 1_000_000;
-  readonly set: number[] = [];
+  /** When it was set to; "deleted" when it was taken back. */
+  readonly set: (number | "deleted")[] = [];
   readonly wake: AlarmWake;
   readonly #clock = new MonotonicClock(() => this.wallMs);
 
   constructor(setAlarm?: () => Promise<void>) {
-    this.wake = new AlarmWake((wallMs) => {
-      this.set.push(wallMs - 1_000_000);
+    const after = (what: number | "deleted") => {
+      this.set.push(what);
       return setAlarm?.() ?? Promise.resolve();
-    }, this.#clock);
+    };
+    const service = {
+      set: (wallMs: number) => after(wallMs - 1_000_000),
+      delete: () => after("deleted"),
+    };
+    this.wake = new AlarmWake(service, this.#clock);
   }
 
   /** A moment in the driver's time, so many milliseconds after the start. */
@@ -41,13 +47,30 @@ describe("Arming", () => {
     expect(set).toEqual([300, 150, 149]);
   });
 
-  test("for nothing does nothing, and forgets nothing", () => {
-    const { wake, set, at } = new Bench();
+  test("for nothing takes it back that an instance before may have left, once", () => {
+    const { wake, set } = new Bench();
     wake.arm(null);
+    wake.arm(null);
+    expect(set).toEqual(["deleted"]);
+  });
+
+  test("for nothing takes it back, once", () => {
+    const { wake, set, at } = new Bench();
     wake.arm(at(150));
     wake.arm(null);
+    wake.arm(null);
+    expect(set).toEqual([150, "deleted"]);
     wake.arm(at(160));
-    expect(set).toEqual([150]);
+    expect(set).toEqual([150, "deleted", 160]);
+  });
+
+  test("for nothing, after it has rung, leaves the service alone", () => {
+    const bench = new Bench();
+    bench.wake.arm(bench.at(150));
+    bench.wallMs += 150;
+    bench.wake.rang(null, 50);
+    bench.wake.arm(null);
+    expect(bench.set).toEqual([150]);
   });
 
   test.each([0, -1, -10_000])(
@@ -148,5 +171,6 @@ test("A failure to set it is left to the runtime, which resets the object: no re
   const { wake, at } = new Bench(() => Promise.reject(new Error("no alarm today")));
   wake.arm(at(150));
   wake.rang(at(150), 50);
+  wake.arm(null);
   await new Promise((resolve) => setImmediate(resolve));
 });

@@ -25,6 +25,20 @@ describe("The log's length", () => {
   });
 });
 
+describe("How soon a group sleeps", () => {
+  test("is ten seconds unless told otherwise, and may be never", () => {
+    expect(parseSettings(vars).sleepAfterMs).toBe(10_000);
+    expect(parseSettings({ ...vars, SLEEP_AFTER_MS: "0" }).sleepAfterMs).toBe(0);
+    expect(parseSettings({ ...vars, SLEEP_AFTER_MS: "3600000" }).sleepAfterMs).toBe(3_600_000);
+  });
+
+  test.each(["-1", "3600001", "", "soon", "0.5"])("is not %s", (ms) => {
+    expect(() => parseSettings({ ...vars, SLEEP_AFTER_MS: ms })).toThrow(
+      "SLEEP_AFTER_MS must be a whole number from 0 to 3600000",
+    );
+  });
+});
+
 describe("Replicas in Workers of their own", () => {
   test("are off unless asked for", () => {
     expect(parseSettings(vars)).toMatchObject({ elsewhere: null, gatewaySecret: null });

@@ -13,6 +13,7 @@ test.each<[string, Partial<RaftConfig>]>([
   ["electionMinMs must be at least twice heartbeatMs", { electionMinMs: 19 }],
   ["electionMaxMs must be above electionMinMs", { electionMaxMs: 100 }],
   ["patienceMs must be at least electionMaxMs", { patienceMs: 199 }],
+  ["restMs must be at least 0", { restMs: -1 }],
   ["maxMessageBytes must be at least 1", { maxMessageBytes: 0 }],
   ["maxInflightMessages must be at least 1", { maxInflightMessages: 0 }],
   ["maxInflightBytes must be at least 1", { maxInflightBytes: 0 }],

@@ -54,6 +54,7 @@ export class DriverBench {
         electionMinMs: 150,
         electionMaxMs: 300,
         patienceMs: 3000,
+        restMs: 0,
         ranks: new Map(),
         ...defaultSizes,
         ...config,

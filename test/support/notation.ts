@@ -81,6 +81,7 @@ export function message(text: string): Message {
         leaderCommit: asIndex(Number(words.after("commit"))),
         round: Number(words.maybeAfter("round") ?? 0),
         ...optional("verdict", words.maybeAfter("verdict"), verdict),
+        ...(words.maybe("sleep") ? { sleep: true } : {}),
       });
     case "appendEntriesResponse":
       return words.end({
@@ -90,6 +91,7 @@ export function message(text: string): Message {
         round: Number(words.maybeAfter("round") ?? 0),
         ...optional("digest", words.maybeAfter("digest"), digest),
         ...optional("diverged", words.maybeAfter("diverged"), (at) => asIndex(Number(at))),
+        ...(words.maybe("asleep") ? { asleep: true } : {}),
       });
     case "installSnapshotRequest":
       return words.end(installSnapshot(header, words));

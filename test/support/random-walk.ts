@@ -120,6 +120,7 @@ export class RandomWalk {
       electionMinMs: 40,
       electionMaxMs: this.#among(60, 100),
       patienceMs: this.#among(100, 300),
+      restMs: this.#among(0, 5, 20, 100),
       maxMessageBytes: this.#among(1, 10, 30, 1000),
       maxInflightMessages: this.#among(1, 2, 3),
       maxInflightBytes: this.#among(1, 20, 1000),

@@ -12,6 +12,7 @@ export function testConfig(id: string, settings: Partial<RaftConfig> = {}): Raft
     electionMinMs: 100,
     electionMaxMs: 200,
     patienceMs: 1000,
+    restMs: 0,
     ranks: new Map(),
     ...defaultSizes,
     ...settings,
