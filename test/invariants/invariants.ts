@@ -13,6 +13,7 @@ import { LogInvariants } from "./logs.ts";
 import { MatchInvariants } from "./matches.ts";
 import { MembershipInvariants } from "./membership.ts";
 import { ReadInvariants } from "./reads.ts";
+import { SleepInvariants } from "./sleep.ts";
 
 /** What a role may turn into within one step. */
 const turns: Readonly<Record<string, readonly string[]>> = {
@@ -37,6 +38,7 @@ export class Invariants {
   readonly reads: ReadInvariants;
   readonly #matches: MatchInvariants;
   readonly #divergence = new DivergenceInvariants();
+  readonly #sleep: SleepInvariants;
 
   /**
    * @param founding who belongs to the group in the beginning.
@@ -52,6 +54,7 @@ export class Invariants {
     this.commits = new CommitInvariants(this.members, replicas);
     this.reads = new ReadInvariants(this.commits, this.following);
     this.#matches = new MatchInvariants(replicas);
+    this.#sleep = new SleepInvariants(replicas);
   }
 
   /** To be told of every message when it leaves. */
@@ -70,6 +73,7 @@ export class Invariants {
     this.following.stepped(step);
     this.reads.stepped(step);
     this.#divergence.stepped(step);
+    this.#sleep.stepped(step);
     if (raft.role === "leader") {
       if (before.role !== "leader" || before.term !== raft.term) {
         this.elections.leads(replica);

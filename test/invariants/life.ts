@@ -37,9 +37,18 @@ export interface Before {
   readonly configuration: Configuration;
   readonly hasDiverged: boolean;
   readonly lastIndex: LogIndex;
+  readonly isAsleep: boolean;
 }
 
-export const beforeStep = ({ role, term, leader, log, appliedIndex, audit }: Raft): Before => ({
+export const beforeStep = ({
+  role,
+  term,
+  leader,
+  log,
+  appliedIndex,
+  audit,
+  isAsleep,
+}: Raft): Before => ({
   role,
   term,
   leader,
@@ -48,6 +57,7 @@ export const beforeStep = ({ role, term, leader, log, appliedIndex, audit }: Raf
   configuration: log.configuration,
   hasDiverged: audit.hasDiverged,
   lastIndex: log.last.index,
+  isAsleep,
 });
 
 /** One step of a core, as seen from outside. */

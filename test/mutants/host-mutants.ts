@@ -69,6 +69,7 @@ export const hostMutants: readonly Mutant[] = [
     what: "an alarm that has rung counts as set",
     file: "src/replica/wake.ts",
     find: `    this.#armedMs = null;
+    this.#maybeSet = false;
     if (atMs === null) return;`,
     replace: "    if (atMs !== undefined) return;",
   },

@@ -3,6 +3,7 @@ import { divergenceMutants } from "./divergence-mutants.ts";
 import { hostMutants } from "./host-mutants.ts";
 import { membershipMutants } from "./membership-mutants.ts";
 import type { Mutant } from "./mutant.ts";
+import { sleepMutants } from "./sleep-mutants.ts";
 
 /**
  * Mistakes that somebody might make, many of them made by others before. The simulator must catch
@@ -13,4 +14,5 @@ export const mutants: readonly Mutant[] = [
   ...membershipMutants,
   ...hostMutants,
   ...divergenceMutants,
+  ...sleepMutants,
 ];

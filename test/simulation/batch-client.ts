@@ -59,7 +59,7 @@ export class BatchClient {
     const { agenda, ids } = this.#world;
     const isHopeless = attempt > maxAttempts && !this.#isFinishing;
     if (open.length === 0 || isHopeless) {
-      agenda.after(this.#random.between(0, 10), () => this.begin());
+      agenda.after(this.#world.pauseOf(this.#random.between(0, 10)), () => this.begin());
       return;
     }
     const isHinted = this.#hint !== null && this.#random.between(0, 3) > 0;

@@ -75,7 +75,7 @@ export class SimulatedClient {
     void this.#operate().then(() => {
       // Some clients are in a hurry, and all rest now and then.
       const restMs = this.#random.between(0, this.#random.between(0, 9) === 0 ? 400 : 20);
-      this.#world.agenda.after(restMs, () => this.#next());
+      this.#world.agenda.after(this.#world.pauseOf(restMs), () => this.#next());
     });
   }
 

@@ -48,10 +48,18 @@ export class SimulatedLife implements Life {
     this.number = number;
     this.storage = disk.open();
     const clock = new MonotonicClock(() => host.wallMs);
-    this.#wake = new AlarmWake((wallMs) => {
-      this.#armedMs = wallMs + (clock.nowMs() - host.wallMs);
-      return this.#setAlarm(wallMs);
-    }, clock);
+    const alarm = {
+      set: (wallMs: number) => {
+        this.#armedMs = wallMs + (clock.nowMs() - host.wallMs);
+        return this.#setAlarm(wallMs);
+      },
+      delete: () => {
+        this.#armedMs = null;
+        if (!this.isReplaced) host.deleteAlarm();
+        return Promise.resolve();
+      },
+    };
+    this.#wake = new AlarmWake(alarm, clock);
     this.driver = new Driver(
       {
         id,
@@ -242,10 +250,14 @@ export class SimulatedLife implements Life {
     });
   }
 
-  /** Whatever is due, there is an alarm for it by then. */
+  /** Whatever is due, there is an alarm for it by then; and none where nothing is, for all who sleep. */
   #arm(atMs: number | null, nowMs: number): void {
     this.#wake.arm(atMs);
-    if (atMs === null) return;
+    if (atMs === null) {
+      const isSet = this.#host.hasAlarm && this.raft.isAsleep && !this.isReplaced;
+      this.#host.world.judge(() => check(!isSet, "alarm", () => `${this.id} sleeps with one set`));
+      return;
+    }
     const isInTime = this.#armedMs !== null && this.#armedMs <= Math.max(atMs, nowMs + 1);
     this.#host.world.judge(() => {
       check(isInTime, "alarm", () => `${this.id} has one at ${this.#armedMs}, wants ${atMs}`);

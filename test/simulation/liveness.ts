@@ -4,6 +4,7 @@ import { Violation, check } from "../invariants/check.ts";
 import type { BatchClient } from "./batch-client.ts";
 import type { SimulatedClient } from "./client.ts";
 import type { Host } from "./host.ts";
+import { night } from "./night.ts";
 import { calm } from "./weather.ts";
 import type { World } from "./world.ts";
 
@@ -55,7 +56,8 @@ export async function recover(
   }
   if (minority.ids.size === 0) await preferredLeads(world, core);
   if (minority.ids.size === 0) await othersHaveLeft(world);
-  await rest(world, core);
+  if (maySleep(world, minority)) await night(world, core, clients[0]!);
+  else await rest(world, core);
   world.judge(() => {
     world.invariants.commits.quorumHoldsCommitted();
     for (const { id, life } of core) {
@@ -120,6 +122,9 @@ interface Minority {
 }
 
 const nobody: Minority = { ids: new Set(), kind: "dead", isReached: false };
+/** One that is deaf asks again and again for votes, and so keeps the others awake. */
+const maySleep = ({ timing }: World, { ids, kind }: Minority): boolean =>
+  timing.core.restMs > 0 && (ids.size === 0 || kind !== "deaf");
 
 /** In some runs a minority never recovers. */
 function drawMinority(world: World): Minority {
@@ -222,7 +227,7 @@ function agree(core: readonly Host[]): boolean {
   return leaders.length === 1 && new Set(states).size === 1 && isDone;
 }
 
-async function agreeAll(world: World, hosts: readonly Host[]): Promise<void> {
+export async function agreeAll(world: World, hosts: readonly Host[]): Promise<void> {
   try {
     await world.runUntil("all agree", () => agree(hosts), patienceMs);
   } catch (error) {
@@ -237,6 +242,10 @@ async function agreeAll(world: World, hosts: readonly Host[]): Promise<void> {
  * but the next one stays.
  */
 async function keepLeader(world: World, minority: Minority): Promise<void> {
+  // One that sleeps shows nobody that it is there, so somebody keeps it awake.
+  const end = keepAwake(world);
+  await world.runFor(3 * world.timing.core.heartbeatMs);
+  check(world.leader !== null, "liveness", () => "nobody leads any more who did when all agreed");
   const newest = (): number => Math.max(...votersIn(world).map(({ life }) => life.raft.term));
   const mayFall = minority.ids.has(world.leader!.id);
   // A leader that a few can call, and that can't call them, leads on as well.
@@ -247,6 +256,19 @@ async function keepLeader(world: World, minority: Minority): Promise<void> {
   const before = newest();
   await world.runFor(restMs);
   check(newest() === before, "liveness", () => `the term goes on to rise, to ${newest()}`);
+  end();
+}
+
+/** Somebody pokes all replicas again and again. Returns how to make it stop. */
+function keepAwake({ agenda, hosts }: World): () => void {
+  let isOver = false;
+  const poke = (): void => {
+    if (isOver) return;
+    for (const { life } of hosts.values()) life.poke(() => {});
+    agenda.after(5, poke);
+  };
+  poke();
+  return () => (isOver = true);
 }
 
 /** Whoever should rather lead does so in the end. */

@@ -24,6 +24,7 @@ export class Nemesis {
     this.#every("crash", weather.crashEveryMs, (random) => this.#crash(random));
     this.#every("evict", weather.evictEveryMs, (random) => this.#evict(random));
     this.#every("transfer", weather.transferEveryMs, (random) => this.#transfer(random));
+    this.#every("lull", weather.lullEveryMs, (random) => this.#lull(random));
     this.#every("pause", weather.pauseEveryMs, (random) => this.#pause(random));
     this.#every("disk", weather.diskFailureEveryMs, (random) => this.#breakDisk(random));
     this.#every("jump", weather.clockJumpEveryMs, (random) => this.#jump(random));
@@ -99,6 +100,14 @@ export class Nemesis {
         if (type === "unknown") seen.saw("change of members in doubt");
       });
     });
+  }
+
+  #lull(random: Random): void {
+    const { agenda, seen, trace } = this.#world;
+    const ms = random.between(100, 1500);
+    seen.saw("lull");
+    trace.note(() => `nobody wants anything for ${ms} ms`);
+    this.#world.lullUntilMs = agenda.nowMs + ms;
   }
 
   #pause(random: Random): void {

@@ -72,6 +72,20 @@ const names = [
   "edge crash",
   "reply to client lost",
   "faulty minority in the end",
+  "lull",
+  "follower asleep",
+  "group asleep",
+  "group woken by a request",
+  "follower woken by a request",
+  "leader woken by a message",
+  "follower woken",
+  "late heartbeat wakes nobody",
+  "leader lost while it slept",
+  "leader lost asleep is replaced",
+  "leader lost asleep leads again",
+  "night without a sound",
+  "morning with a lost leader",
+  "morning with a leader cut off",
 ] as const;
 
 export type Sometimes = (typeof names)[number];

@@ -5,7 +5,7 @@ import type { Random } from "../../src/raft/random.ts";
 export interface Timing {
   readonly core: Pick<
     RaftConfig,
-    "heartbeatMs" | "electionMinMs" | "electionMaxMs" | "patienceMs" | "ranks"
+    "heartbeatMs" | "electionMinMs" | "electionMaxMs" | "patienceMs" | "restMs" | "ranks"
   >;
   /** How long a replica waits for the answer to a call. */
   readonly callMs: number;
@@ -24,6 +24,8 @@ export function drawTiming(random: Random): Timing {
   const isRanked = random.between(0, 3) === 0;
   const ranks = new Map(isRanked ? [["2", 0]] : []);
   const patienceMs = electionMaxMs * (isRanked ? 2 : among(2, 10));
-  const core = { heartbeatMs: 50, electionMinMs, electionMaxMs, patienceMs, ranks };
+  // Mostly so short that groups sleep in the course of a run.
+  const restMs = among(0, 10, 50, 100, 300, 1000);
+  const core = { heartbeatMs: 50, electionMinMs, electionMaxMs, patienceMs, restMs, ranks };
   return { core, callMs: among(electionMaxMs, electionMaxMs, 1500) };
 }

@@ -47,6 +47,8 @@ const faults = {
   transferEveryMs: [2000, 50],
   /** Somebody wants others to belong to the group. */
   membersEveryMs: [2000, 30],
+  /** Nobody wants anything for a second or so, in which the group may fall asleep. */
+  lullEveryMs: [4000, 300],
   /** A replica stands still for seconds, and then finds all that came meanwhile. */
   pauseEveryMs: [4000, 200],
   /** From the start of an event to the end of its body. */

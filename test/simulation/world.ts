@@ -19,7 +19,8 @@ import type { Row } from "../../src/kv/table.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { Violation, check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
-import type { Life, Step } from "../invariants/life.ts";
+import type { Before, Life, Step } from "../invariants/life.ts";
+import type { Input } from "../../src/raft/io.ts";
 import { foundedBy } from "../support/members.ts";
 import { Agenda } from "./agenda.ts";
 import { Corruptions } from "./corruptions.ts";
@@ -78,6 +79,7 @@ export class World {
   #violation: Error | null = null;
   /** Steps that wrote, by replica. */
   readonly #writes = new Map<string, number>();
+  readonly #messages = new Map<string, number>();
   /** Who led last. */
   #lastLeader = "";
   /** Whom a leader has told to stand for election, since the last one. */
@@ -86,8 +88,13 @@ export class World {
   #jointBy = "";
   /** Writes of clients that are under way. */
   openWrites = 0;
+  /** Until when clients want nothing. */
+  lullUntilMs = 0;
+  /** Who led when it slept, and was lost in its sleep. */
+  #lostAsleep = "";
 
-  constructor({ seed, replicas, weather }: Plan, trace: Trace) {
+  /** @param core replaces what is drawn of the core's timers. */
+  constructor({ seed, replicas, weather }: Plan, trace: Trace, core: Partial<Timing["core"]> = {}) {
     this.seed = seed;
     this.#weather = weather;
     this.trace = trace;
@@ -100,7 +107,8 @@ export class World {
     // What has been tampered with is to be found within a run.
     const often = weather.corruptEveryMs > 0 ? 3 : 4;
     this.digestEvery = [1, 2, 5, 20, 256][this.random("digests").between(0, often)]!;
-    this.timing = drawTiming(this.random("timing"));
+    const timing = drawTiming(this.random("timing"));
+    this.timing = { ...timing, core: { ...timing.core, ...core } };
     this.logLimits = drawLogLimits(this.random("log"));
     this.chunkBytes = [50, 100, 100, 300, usualChunkBytes][this.random("chunks").between(0, 4)]!;
     this.virtual = new VirtualHost(this.agenda, this.random("edges"));
@@ -321,8 +329,26 @@ export class World {
     this.#violation ??= new Violation("no assertion fails", `${life.id} aborts: ${what}`);
   }
 
+  /** How long clients should wait so as to want nothing in a lull. */
+  pauseOf(ms: number): number {
+    return Math.max(ms, this.lullUntilMs - this.agenda.nowMs);
+  }
+
+  /** The memory of a replica is gone, or the replica does not answer any more. */
+  lost(id: string, life: SimulatedLife | null): void {
+    if (life?.raft.role !== "leader" || !life.raft.isAsleep) return;
+    this.#lostAsleep = id;
+    this.seen.saw("leader lost while it slept");
+  }
+
+  /** Messages that left these replicas. */
+  messagesOf(hosts: readonly Host[]): number {
+    return hosts.reduce((sum, { id }) => sum + (this.#messages.get(id) ?? 0), 0);
+  }
+
   /** A message leaves a replica. */
   sent(message: Message): void {
+    this.#messages.set(message.from, (this.#messages.get(message.from) ?? 0) + 1);
     this.#guard(() => this.invariants.sent(message));
     if (message.type === "preVoteResponse" && !message.granted) this.seen.saw("pre-vote refused");
     if (message.type === "preVoteResponse" && message.hasLeft === true) {
@@ -368,6 +394,9 @@ export class World {
       seen.saw("leader elected");
       if (this.#lastLeader === replica.id) seen.saw("leader restarted and elected again");
       if (this.#toldToStand === replica.id) seen.saw("leadership handed over");
+      if (this.#lostAsleep === replica.id) seen.saw("leader lost asleep leads again");
+      else if (this.#lostAsleep !== "") seen.saw("leader lost asleep is replaced");
+      this.#lostAsleep = "";
       this.#lastLeader = replica.id;
       this.#toldToStand = "";
     }
@@ -378,6 +407,7 @@ export class World {
       seen.saw("follower told to stand");
       this.#toldToStand = replica.id;
     }
+    this.#countSleep(replica, before, input);
     const isDeposed = before.role === "leader" && role !== "leader";
     if (isDeposed && term === before.term) seen.saw("leader steps down without a quorum");
     if (output.persist !== null && !replica.isReplaced) {
@@ -442,6 +472,20 @@ export class World {
     const isCut =
       type === "appendEntriesRequest" && configuration.nextId < before.configuration.nextId;
     if (isCut) seen.saw("configuration cut off");
+  }
+
+  #countSleep({ raft }: Life, before: Before, input: Input): void {
+    const { seen } = this;
+    if (before.isAsleep === raft.isAsleep) {
+      const isLate = input.type === "receive" && input.message.type === "appendEntriesRequest";
+      if (isLate && raft.isAsleep && !input.message.sleep) seen.saw("late heartbeat wakes nobody");
+      return;
+    }
+    const leads = before.role === "leader";
+    if (raft.isAsleep) seen.saw(leads ? "group asleep" : "follower asleep");
+    else if (input.type === "receive")
+      seen.saw(leads ? "leader woken by a message" : "follower woken");
+    else seen.saw(leads ? "group woken by a request" : "follower woken by a request");
   }
 
   #exchange<Answer>(
