@@ -3,6 +3,7 @@ import type { EdgeEnv } from "../edge/env.ts";
 import { Problem } from "../edge/problem.ts";
 import { objectName, pokePath } from "../protocol/client.ts";
 import { parseSettings } from "../protocol/settings.ts";
+import { counts } from "./counts.ts";
 import { faults } from "./faults.ts";
 import { abortPath, resumePath } from "./local-replica.ts";
 
@@ -11,6 +12,7 @@ type LocalContext = Context<EdgeEnv>;
 /** `/_local/…`: faults on demand, in local clusters only. Each answers the faults then in force. */
 export const control = new Hono<EdgeEnv>()
   .get("/", (c) => inForce(c))
+  .get("/counts", (c) => json(c, counts))
   .post("/replicas/:id/:action", async (c) => {
     const { id, action } = c.req.param();
     checkReplicas(c, [id]);
@@ -110,6 +112,8 @@ function checkReplicas(c: LocalContext, ids: readonly unknown[]): void {
 
 function inForce(c: LocalContext): Response {
   const { killed, paused, groups } = faults;
-  const body = JSON.stringify({ killed: [...killed], paused: [...paused], groups });
-  return c.body(`${body}\n`, 200, { "Content-Type": "application/json" });
+  return json(c, { killed: [...killed], paused: [...paused], groups });
 }
+
+const json = (c: LocalContext, body: object): Response =>
+  c.body(`${JSON.stringify(body)}\n`, 200, { "Content-Type": "application/json" });

@@ -1,7 +1,9 @@
 import type { ReplicaCall } from "../protocol/replica-call.ts";
 import { parseObjectName } from "../replica/group.ts";
 import { Replica, type ReplicaEnv } from "../replica/replica.ts";
+import { counts } from "./counts.ts";
 import { faults } from "./faults.ts";
+import { countStorage } from "./local-counter.ts";
 
 /** What the control endpoints ask of a replica's object itself. */
 export const abortPath = "/_local/abort";
@@ -16,6 +18,8 @@ export class LocalReplica extends Replica {
   readonly #resume: (() => void)[] = [];
 
   constructor(ctx: DurableObjectState, env: ReplicaEnv) {
+    counts.starts++;
+    countStorage(ctx.storage);
     super(ctx, env);
     const { namespace, id } = parseObjectName(ctx.id.name);
     this.#id = id;
@@ -33,6 +37,7 @@ export class LocalReplica extends Replica {
         for (const resume of this.#resume.splice(0)) resume();
         return new Response();
     }
+    counts.requests++;
     await this.#passable();
     return super.fetch(request);
   }
@@ -40,11 +45,13 @@ export class LocalReplica extends Replica {
   override async alarm(): Promise<void> {
     // A dead replica has no alarms; the request that restarts it sets the next.
     if (faults.killed.has(this.#id)) return;
+    counts.alarmsRung++;
     await this.#passable();
     await super.alarm();
   }
 
   protected override async callPeer(to: string, call: ReplicaCall): Promise<Response> {
+    counts.peerRequests++;
     this.#mustReach(to);
     const response = await super.callPeer(to, call);
     await this.#passable();

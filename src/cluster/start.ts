@@ -1,6 +1,7 @@
 import { Miniflare, type MiniflareOptions, convertV4MiniflareOptions } from "miniflare";
 import type { SettingsVars } from "../protocol/settings.ts";
 import { buildLocalWorker } from "./build.ts";
+import type { Counts } from "./counts.ts";
 import { findRuntime, guardRuntime } from "./runtime-process.ts";
 import { openState } from "./state.ts";
 
@@ -60,6 +61,8 @@ export interface Cluster {
   partition(groups: readonly (readonly string[])[]): Promise<void>;
   heal(): Promise<void>;
   status(namespace?: string): Promise<ClusterStatus>;
+  /** What all replicas together have done that costs something. Asking adds nothing to it. */
+  counts(): Promise<Counts>;
   stop(): Promise<void>;
 }
 
@@ -136,6 +139,12 @@ class MiniflareCluster implements Cluster {
     const response = await fetch(`${this.url}/v1/ns/${namespace}/cluster`);
     if (!response.ok) throw new Error(`status: ${response.status} ${await response.text()}`);
     return (await response.json()) as ClusterStatus;
+  }
+
+  async counts(): Promise<Counts> {
+    const response = await fetch(`${this.url}/_local/counts`);
+    if (!response.ok) throw new Error(`counts: ${response.status} ${await response.text()}`);
+    return (await response.json()) as Counts;
   }
 
   async #control(path: string, body?: unknown): Promise<void> {
