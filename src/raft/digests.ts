@@ -87,6 +87,12 @@ export class Digests {
     });
   }
 
+  /** Whether somebody who does not say that it is wrong has said something else. */
+  isDisputed({ index, formula, hash }: Verdict): boolean {
+    const said = [...(this.#at.get(index)?.values() ?? [])];
+    return said.some((digest) => digest.formula === formula && digest.hash !== hash);
+  }
+
   /** The newest first. */
   get #indexes(): LogIndex[] {
     return [...this.#at.keys()].sort((a, b) => b - a);

@@ -23,6 +23,11 @@ export class Inspection {
     return this.#verdict;
   }
 
+  /** Whether somebody who has said nothing of that has another state than it should. */
+  get isDisputed(): boolean {
+    return this.#verdict !== null && this.#digests.isDisputed(this.#verdict);
+  }
+
   /** Looks whether enough is known by now to say whose state is right. */
   compare(): void {
     const { audit, config, log } = this.#context;

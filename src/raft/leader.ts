@@ -52,7 +52,11 @@ export class Leader implements RoleHandler {
     this.inspection = new Inspection(context, this.#repairs, () => {
       for (const [node, progress] of this.#followers) this.#sendEmpty(node, progress);
     });
-    this.#rest = new Rest(context, this.#followers, this.reads, this.#succession);
+    this.#rest = new Rest(context, this.#followers, {
+      reads: this.reads,
+      succession: this.#succession,
+      inspection: this.inspection,
+    });
   }
 
   /** Opens the term with a noop, which is also the first heartbeat (paper, 5.2 and 8). */
@@ -90,12 +94,14 @@ export class Leader implements RoleHandler {
     if (message.result.type === "stale") return;
     progress.active = true;
     progress.heardMs = this.#context.nowMs;
+    if (message.type === "appendEntriesResponse") {
+      this.inspection.takes(message);
+      // It may have found by it that it must not lead, nor serve what the message confirms.
+      if (this.#context.audit.hasDiverged) return;
+    }
     if (this.#rest.isAnswered(message)) this.stir();
     if (message.type === "installSnapshotResponse")
       return this.#takeSnapshotResult(message, progress);
-    this.inspection.takes(message);
-    // It may have found by it that it must not lead, nor serve what the message confirms.
-    if (this.#context.audit.hasDiverged) return;
     this.#confirmRound(progress, message.round);
     this.#takeResult(message, progress);
   }
@@ -114,6 +120,13 @@ export class Leader implements RoleHandler {
   stir(): void {
     const { nowMs, config } = this.#context;
     if (this.#rest.stir()) this.#quorumDeadlineMs = nowMs + config.electionMinMs;
+  }
+
+  /** It is about to lead no more, and may not stand itself: nobody may sleep on without a leader. */
+  wakeAll(): void {
+    if (this.#rest.isAwake) return;
+    this.stir();
+    this.#heartbeat();
   }
 
   propose(proposals: readonly Proposal[]): void {

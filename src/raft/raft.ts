@@ -191,8 +191,9 @@ export class Raft implements Context {
   }
 
   hear(verdict: Verdict): void {
-    if (this.audit.hears(verdict) && this.role !== "follower")
-      this.becomeFollower(this.#term, null);
+    if (!this.audit.hears(verdict) || this.role === "follower") return;
+    if (this.#role instanceof Leader) this.#role.wakeAll();
+    this.becomeFollower(this.#term, null);
   }
 
   becomeFollower(term: Term, leader: NodeId | null): void {

@@ -2,6 +2,7 @@ import { unreachable } from "./assert.ts";
 import type { Context } from "./context.ts";
 import { isJoint, isMember } from "./membership.ts";
 import type { AppendEntriesResponse, InstallSnapshotResponse } from "./messages.ts";
+import type { Inspection } from "./inspection.ts";
 import type { Progress } from "./progress.ts";
 import { isQuorum } from "./quorum.ts";
 import type { ReadIndex } from "./read-index.ts";
@@ -24,6 +25,7 @@ export class Rest {
   readonly #followers: ReadonlyMap<NodeId, Progress>;
   readonly #reads: ReadIndex;
   readonly #succession: Succession;
+  readonly #inspection: Inspection;
   #state: State = "awake";
   /** When somebody wanted something last. */
   #wantedMs: number;
@@ -36,13 +38,13 @@ export class Rest {
   constructor(
     context: Context,
     followers: ReadonlyMap<NodeId, Progress>,
-    reads: ReadIndex,
-    succession: Succession,
+    work: { reads: ReadIndex; succession: Succession; inspection: Inspection },
   ) {
     this.#context = context;
     this.#followers = followers;
-    this.#reads = reads;
-    this.#succession = succession;
+    this.#reads = work.reads;
+    this.#succession = work.succession;
+    this.#inspection = work.inspection;
     this.#wantedMs = context.nowMs;
     this.#sinceMs = context.nowMs;
   }
@@ -121,6 +123,8 @@ export class Rest {
       appliedIndex === log.commitIndex &&
       this.#reads.open + this.#reads.waiting === 0 &&
       this.#succession.successor === null &&
+      // Somebody's state is wrong, and it has yet to say that it knows.
+      !this.#inspection.isDisputed &&
       // A change of members goes on by itself, and must come to its end.
       !isJoint(configuration) &&
       configuration.learners.length === 0 &&
