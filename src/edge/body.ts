@@ -2,13 +2,24 @@ import { maxValueBytes } from "../protocol/limits.ts";
 import { Problem } from "./problem.ts";
 
 /**
- * A value that is too long is still taken in up to here, and dropped: many clients look for an
+ * A body that is too long is still taken in up to here, and dropped: many clients look for an
  * answer only once they have sent everything, and take a closed connection for a failure.
  */
 const maxReadBytes = 16 * maxValueBytes;
 
-/** The value a request carries. Holds no more of it than a value may be long. */
-export async function readValue(request: Request): Promise<Uint8Array> {
+/** The value a request carries. */
+export const readValue = (request: Request): Promise<Uint8Array> =>
+  readBody(request, maxValueBytes, () => {
+    const detail = `a value may have ${maxValueBytes} bytes, and this one has more: split it over several keys`;
+    return new Problem("value_too_large", detail);
+  });
+
+/** What a request carries. Holds no more of it than `maxBytes`, and throws `tooLarge` when there is more. */
+export async function readBody(
+  request: Request,
+  maxBytes: number,
+  tooLarge: () => Problem,
+): Promise<Uint8Array> {
   const announced = Number(request.headers.get("Content-Length") ?? 0);
   if (announced > maxReadBytes) {
     await request.body?.cancel();
@@ -20,10 +31,10 @@ export async function readValue(request: Request): Promise<Uint8Array> {
     size += chunk.byteLength;
     // To leave the loop cancels the body, so the rest is not read.
     if (size > maxReadBytes) break;
-    if (size <= maxValueBytes) chunks.push(chunk);
+    if (size <= maxBytes) chunks.push(chunk);
     else chunks.length = 0;
   }
-  if (size > maxValueBytes) throw tooLarge();
+  if (size > maxBytes) throw tooLarge();
   return concatenate(chunks, size);
 }
 
@@ -46,9 +57,3 @@ function concatenate(chunks: readonly Uint8Array[], size: number): Uint8Array {
   }
   return whole;
 }
-
-const tooLarge = (): Problem =>
-  new Problem(
-    "value_too_large",
-    `a value may have ${maxValueBytes} bytes, and this one has more: split it over several keys`,
-  );

@@ -27,27 +27,25 @@ export async function handOver(
   const deadline = AbortSignal.timeout(timeoutMs);
   // Half the time at most, since somebody silent must not use up all of it.
   const roll = await callRollOfGroup(group, Math.min(statusTimeoutMs, Math.ceil(timeoutMs / 2)));
+  if (roll.every(({ status }) => status === null)) {
+    throw new Problem("unavailable", "no replica could be reached in time; nothing was changed");
+  }
   const leader = newestLeader(roll);
   const candidates = candidatesIn(roll, wanted, group.namespace);
   if (leader === null) {
     throw new Problem("no_leader", "there is no leader to hand over; nothing was changed");
   }
   if (candidates.some(({ member }) => member.id === leader.id)) return leader;
-  const best = mostAdvanced(candidates);
-  if (best === null) {
-    const ids = candidates.map(({ member }) => member.id).join(", ");
-    throw new Problem("not_ready", `replica ${ids} does not answer, so it cannot lead`);
-  }
-  await tell(group, leader.id, best.id, deadline);
+  const successor = await tellOne(group, leader.id, candidates, deadline);
   for (let n = 0; !deadline.aborted; n++) {
-    const status = await group.poke(best.id, deadline).catch(() => null);
+    const status = await group.poke(successor, deadline).catch(() => null);
     const leads = status?.type === "status" && status.role === "leader";
     if (leads && status.term > leader.term) return status;
     await pause(backoffMs(n, longestPauseMs), deadline);
   }
   throw new Problem(
     "outcome_unknown",
-    `replica ${best.id} was asked to lead, and does not yet; GET the cluster to see who does`,
+    `replica ${successor} was asked to lead, and does not yet; GET the cluster to see who does`,
     { outcome: "unknown" },
   );
 }
@@ -63,24 +61,45 @@ function candidatesIn(roll: readonly Present[], wanted: Wanted, namespace: strin
   throw new Problem("replica_not_found", `${namespace} has no ${what}; it has ${members}`);
 }
 
-function mostAdvanced(candidates: readonly Present[]): ReplicaStatus | null {
-  const statuses = candidates.flatMap(({ status }) => (status?.type === "status" ? [status] : []));
-  const [best] = statuses.sort((a, b) => b.lastLogIndex - a.lastLogIndex);
-  return best ?? null;
+/** Tells the leader to hand over to the best candidate that it is ready for. Returns which that is. */
+async function tellOne(
+  group: ReplicaGroup,
+  leader: string,
+  candidates: readonly Present[],
+  deadline: AbortSignal,
+): Promise<string> {
+  const able = mostAdvancedFirst(candidates);
+  for (const { id } of able) {
+    if (deadline.aborted) {
+      const detail = "time was up before the leader could be told; nothing was changed";
+      throw new Problem("unavailable", detail);
+    }
+    if (await tell(group, leader, id, deadline)) return id;
+  }
+  const ids = candidates.map(({ member }) => member.id).join(", ");
+  const why = able.length === 0 ? "does not answer" : "is behind or out of the leader's reach";
+  throw new Problem("not_ready", `replica ${ids} ${why}, so it cannot lead; nothing was changed`);
 }
 
+/** Those that answer, the one with most of the log first. */
+const mostAdvancedFirst = (candidates: readonly Present[]): ReplicaStatus[] =>
+  candidates
+    .flatMap(({ status }) => (status?.type === "status" ? [status] : []))
+    .sort((a, b) => b.lastLogIndex - a.lastLogIndex);
+
+/** Tells the leader to hand over to a replica. Returns false when it is not ready for that one. */
 async function tell(
   group: ReplicaGroup,
   leader: string,
   to: string,
   deadline: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const result = await group.transfer(leader, to, deadline).catch(() => null);
   switch (result?.type) {
     case "started":
-      return;
+      return true;
     case "notReady":
-      throw new Problem("not_ready", `replica ${to} is behind or out of the leader's reach`);
+      return false;
     case "notLeader":
       throw new Problem("no_leader", `replica ${leader} has just lost the leadership; try again`);
     case undefined:

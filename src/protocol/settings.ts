@@ -82,8 +82,7 @@ export function parseSettings(vars: SettingsVars): Settings {
     elsewhere: parseElsewhere(vars.REPLICA_URLS, members, gatewaySecret),
     gatewaySecret,
     heartbeatMs,
-    leaderRegions:
-      vars.LEADER_REGIONS === undefined ? [] : parseRegions("LEADER_REGIONS", vars.LEADER_REGIONS),
+    leaderRegions: parseLeaderRegions(vars.LEADER_REGIONS ?? ""),
     logBytes: wholeNumber("LOG_BYTES", vars.LOG_BYTES ?? defaultLogBytes, 4096, 2 ** 30),
     sleepAfterMs: wholeNumber(
       "SLEEP_AFTER_MS",
@@ -126,6 +125,10 @@ function parseRegions(name: string, text: string): string[] {
   }
   return regions;
 }
+
+/** None when it is empty: who takes a preference back may leave the variable there. */
+const parseLeaderRegions = (text: string): string[] =>
+  text.trim() === "" ? [] : parseRegions("LEADER_REGIONS", text);
 
 function parseSecret(secret: string | undefined): string | null {
   if (secret === undefined) return null;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { TransferResult } from "../../src/protocol/client.ts";
 import { statusOf, votersNamed } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist, problemIn } from "./edge-under-test.ts";
@@ -71,6 +71,50 @@ describe("Who leads", () => {
     const problem = await problemIn(response);
     expect(problem).toMatchObject({ status: 404, code: "replica_not_found" });
     expect(problem.detail).toContain("1 in wnam, 2 in weur, 3 in weur");
+  });
+
+  test("a body of more than 1 KiB is refused as what it is", async () => {
+    const response = await ask(edgeWhere(null), `{"replica":"${"2".repeat(1024)}"}`);
+    const problem = await problemIn(response);
+    expect(problem).toMatchObject({ status: 400, code: "bad_body" });
+    expect(problem.detail).toContain("the body may have 1024 bytes");
+    expect(problem.detail).not.toContain("value");
+  });
+
+  test.each(["If-Match", "Idempotency-Key"])("%s is refused, as with writes", async (name) => {
+    const edge = edgeWhere(() => "leads");
+    const init = { body: '{"replica":"2"}', headers: { [name]: "x" } };
+    const response = await edge.send("POST", "/cluster/leader", init);
+    expect(await gist(response)).toMatch(/^400 unsupported_\w+ not_applied$/);
+  });
+
+  test("where the leader is not ready for one of a region, the next is tried", async () => {
+    const tried: string[] = [];
+    const edge = edgeWhere((to) => {
+      tried.push(to);
+      return to === "3" ? { type: "notReady" } : "leads";
+    });
+    const response = await ask(edge, '{"region":"weur"}');
+    expect(await response.json()).toMatchObject({ leader: "2", region: "weur", term: 2 });
+    expect(tried).toEqual(["3", "2"]);
+  });
+
+  test("when no replica answers at all, that is what it says", async () => {
+    const edge = edgeWhere(null);
+    edge.group.statuses.clear();
+    expect(await gist(await ask(edge, '{"replica":"2"}'))).toBe("503 unavailable not_applied");
+  });
+
+  test("when time is up before the leader is told of the next one, nothing was changed", async () => {
+    const told: string[] = [];
+    const edge = edgeWhere((to) => {
+      told.push(to);
+      vi.advanceTimersByTime(1000);
+      return { type: "notReady" };
+    });
+    const { value } = await inVirtualTime(() => ask(edge, '{"region":"weur"}', "?timeout=1s"));
+    expect(await gist(value)).toBe("503 unavailable not_applied");
+    expect(told).toEqual(["3"]);
   });
 
   test("a replica that does not answer cannot lead", async () => {

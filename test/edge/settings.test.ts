@@ -39,6 +39,20 @@ describe("How soon a group sleeps", () => {
   });
 });
 
+describe("The regions that the leader should be in", () => {
+  test.each([undefined, "", " "])("are none when that is %j", (regions) => {
+    const given = regions === undefined ? {} : { LEADER_REGIONS: regions };
+    expect(parseSettings({ ...vars, ...given }).leaderRegions).toEqual([]);
+  });
+
+  test("are a list, of which none may be unknown", () => {
+    const regionsOf = (LEADER_REGIONS: string): readonly string[] =>
+      parseSettings({ ...vars, LEADER_REGIONS }).leaderRegions;
+    expect(regionsOf("weur, enam")).toEqual(["weur", "enam"]);
+    expect(() => regionsOf("weur,")).toThrow('LEADER_REGIONS has ""');
+  });
+});
+
 describe("Replicas in Workers of their own", () => {
   test("are off unless asked for", () => {
     expect(parseSettings(vars)).toMatchObject({ elsewhere: null, gatewaySecret: null });

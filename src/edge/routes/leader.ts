@@ -1,18 +1,28 @@
 import type { Context } from "hono";
-import { readValue } from "../body.ts";
+import { readBody } from "../body.ts";
 import type { EdgeEnv } from "../env.ts";
 import { type Wanted, handOver } from "../hand-over.ts";
 import { checkNamespace } from "../key-path.ts";
 import { Problem } from "../problem.ts";
 import { parseTimeout, readQuery } from "../query.ts";
 import { ReplicaGroup } from "../replica-group.ts";
+import { checkWriteHeaders } from "../write-headers.ts";
+
+/** A body that names a replica has a few dozen bytes. */
+const maxBodyBytes = 1024;
+const example = '{"replica":"2"} or {"region":"weur"}';
 
 /** `POST /v1/ns/{ns}/cluster/leader`: another replica is to lead. */
 export async function postLeader(c: Context<EdgeEnv>): Promise<Response> {
   const namespace = checkNamespace(c.req.param("ns") ?? "");
   const { timeout } = readQuery(c.req.url, ["timeout"]);
   const timeoutMs = parseTimeout(timeout);
-  const wanted = parseWanted(new TextDecoder().decode(await readValue(c.req.raw)));
+  checkWriteHeaders(c.req.raw.headers);
+  const body = await readBody(c.req.raw, maxBodyBytes, () => {
+    const detail = `the body may have ${maxBodyBytes} bytes, like ${example}; this one has more`;
+    return new Problem("bad_body", detail);
+  });
+  const wanted = parseWanted(new TextDecoder().decode(body));
   const { id, region, term } = await handOver(
     new ReplicaGroup(c.env, namespace),
     wanted,
@@ -34,8 +44,5 @@ function parseWanted(text: string): Wanted {
     if (name === "replica") return { replica: value };
     if (name === "region") return { region: value };
   }
-  throw new Problem(
-    "bad_body",
-    'the body must be JSON that names one of the two: {"replica":"2"} or {"region":"weur"}',
-  );
+  throw new Problem("bad_body", `the body must be JSON that names one of the two: ${example}`);
 }
