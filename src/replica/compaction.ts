@@ -39,7 +39,8 @@ export class Compaction {
   due(log: StoredLog): { readonly index: LogIndex; readonly forced: LogIndex } | null {
     const { maxBytes, keepBytes, mostBytes } = this.#limits;
     const { bytes } = log;
-    // One that could not be cut, for a follower's sake, is tried again when it has grown some more.
+    // One that could not be cut, for a follower's sake, is tried again when it has grown some more. A
+    // cut is not told from that, so the one after it also waits until the log is that much longer.
     const grownBytes = bytes - this.#triedBytes;
     if (bytes <= maxBytes || (grownBytes >= 0 && grownBytes < (maxBytes - keepBytes) / 4))
       return null;

@@ -142,9 +142,9 @@ export class Replica extends DurableObject<ReplicaEnv> {
    */
   override alarm(): void | Promise<void> {
     if (this.#membership === null) return;
-    this.#boot();
     const { driver, wake } = this.#membership;
     wake.rang(driver.raft.wakeAtMs, this.#settings.heartbeatMs);
+    this.#boot();
     driver.checkTime();
   }
 

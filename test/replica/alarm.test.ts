@@ -122,6 +122,27 @@ describe("An alarm", () => {
     await group.put("a", "x");
   });
 
+  test("is set again before a replica that starts with it does anything else", async () => {
+    const group = new GroupUnderTest();
+    const { id } = await group.settled();
+    // Having led, it asks its peers when it starts, unless one of them has woken it before.
+    const did = await eventually("a start by an alarm", async () => {
+      await group.crash(id);
+      const seen = await group.inside(id, async (replica, { storage }) => {
+        const done: string[] = [];
+        storage.setAlarm = () => Promise.resolve(void done.push("alarm"));
+        const callPeer = (): Promise<never> => (done.push("call"), Promise.reject(new Error()));
+        Object.assign(replica, { callPeer });
+        await replica.alarm();
+        return done;
+      });
+      await group.crash(id);
+      return seen.includes("call") && seen;
+    });
+    expect(did[0]).toBe("alarm");
+    await group.put("after", "x");
+  });
+
   test("brings a group that lost its leader to a new one, with nobody asking", async () => {
     const group = new GroupUnderTest();
     const { id, term } = await group.settled();
