@@ -48,7 +48,7 @@ export function describeMessage(message: Message): string {
       return `${head} last ${describeId(message.last)}${transfer}`;
     }
     case "timeoutNowRequest":
-      return head;
+      return message.last === undefined ? head : `${head} last ${describeId(message.last)}`;
     case "preVoteResponse":
       if (message.hasLeft === true) return `${head} refused, has left`;
       return `${head} ${message.granted ? "granted" : "refused"}`;

@@ -8,6 +8,7 @@ import type {
   InstallSnapshotResponse,
   Message,
   SnapshotResult,
+  TimeoutNowRequest,
 } from "./messages.ts";
 import { type LogIndex, type NodeId, maxIndex, minIndex, offset } from "./types.ts";
 
@@ -81,10 +82,7 @@ export class Follower implements RoleHandler {
   }
 
   receive(message: Message): void {
-    if (message.type === "timeoutNowRequest") {
-      if (this.#context.mayStand) this.#context.becomeCandidate(true);
-      return;
-    }
+    if (message.type === "timeoutNowRequest") return this.#maybeStand(message);
     if (message.type !== "appendEntriesRequest" && message.type !== "installSnapshotRequest")
       return;
     const { nowMs, term, config, effects } = this.#context;
@@ -153,6 +151,16 @@ export class Follower implements RoleHandler {
   transfer(): void {}
 
   leave(): void {}
+
+  /**
+   * Stands, as the leader wants, unless that was long ago: by now the leader may have given it up and
+   * gone on.
+   */
+  #maybeStand({ last }: TimeoutNowRequest): void {
+    const own = this.#context.log.last;
+    const isLate = last !== undefined && (last.term !== own.term || last.index !== own.index);
+    if (!isLate && this.#context.mayStand) this.#context.becomeCandidate(true);
+  }
 
   /** What to answer; null to be asked again. */
   #take(

@@ -141,6 +141,11 @@ export type SnapshotResult =
 /** Asks a follower that has the whole log to stand for election at once (thesis, 3.10). */
 export interface TimeoutNowRequest extends Header {
   readonly type: "timeoutNowRequest";
+  /**
+   * The end of the leader's log. Of a follower whose log ends elsewhere it comes too late; left out by
+   * replicas of peer version 1.
+   */
+  readonly last?: EntryId;
 }
 
 /**

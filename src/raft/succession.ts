@@ -39,10 +39,11 @@ export class Succession {
 
   /**
    * Hands over, if that can work: to whoever should rather lead of those who can, unless it is said.
-   * Given up if it takes longer than an election.
+   * Given up if it takes longer than an election, however often it is asked for again meanwhile, or
+   * nothing could be proposed for as long as somebody asks.
    */
   begin(to: NodeId | null = this.#best): void {
-    if (to === null || !this.#mayLead(to)) return;
+    if (to === null || to === this.successor || !this.#mayLead(to)) return;
     const { nowMs, config } = this.#context;
     this.#successor = { node: to, deadlineMs: nowMs + config.electionMinMs, isTold: false };
     this.maybeTell();
@@ -78,7 +79,8 @@ export class Succession {
     const { node } = successor;
     if ((this.#followers.get(node)?.matchIndex ?? 0) < log.last.index) return;
     successor.isTold = true;
-    effects.sendNow({ type: "timeoutNowRequest", from: config.id, to: node, term });
+    const { last } = log;
+    effects.sendNow({ type: "timeoutNowRequest", from: config.id, to: node, term, last });
   }
 
   /** Looks only after a while. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { LoneReplica } from "../support/lone-replica.ts";
 import { acceptAll, follower, preCandidate, sentTo, settledLeader } from "../support/roles.ts";
 
-const told = "send n1->n2 timeoutNowRequest t1";
+const told = "send n1->n2 timeoutNowRequest t1 last 1/1";
 
 describe("a leader that is to hand over", () => {
   test("[T1] [T2] tells a follower that has everything to stand, at once and once", () => {
@@ -32,7 +32,7 @@ describe("a leader that is to hand over", () => {
     n1.propose([1]);
     expect(n1.transfer("n2")).toEqual([]);
     expect(acceptAll(n1, 2, ["n3"])).toEqual(["apply 1/2", "done #1 at 2"]);
-    expect(acceptAll(n1, 2, ["n2"])).toEqual([told]);
+    expect(acceptAll(n1, 2, ["n2"])).toEqual(["send n1->n2 timeoutNowRequest t1 last 1/2"]);
   });
 
   test("[T2] tells it again when it is heard after something was lost", () => {
@@ -69,10 +69,21 @@ describe("a leader that is to hand over", () => {
     expect(n1.propose([2])).not.toContain("failed #2 dropped leader n1");
   });
 
+  test("[T4] gives up at the same time when it is asked again and again", () => {
+    const n1 = settledLeader();
+    n1.transfer("n2");
+    for (let ms = 0; ms < 100; ms += 10) {
+      expect(n1.transfer("n2")).toEqual([]);
+      n1.wait(10);
+      acceptAll(n1, 1, ["n3"]);
+    }
+    expect(n1.propose([1])).not.toContain("failed #1 dropped leader n1");
+  });
+
   test("[T4] hands over to the one named last", () => {
     const n1 = settledLeader();
     n1.transfer("n2");
-    expect(n1.transfer("n3")).toEqual(["send n1->n3 timeoutNowRequest t1"]);
+    expect(n1.transfer("n3")).toEqual(["send n1->n3 timeoutNowRequest t1 last 1/1"]);
   });
 
   test("[T1] who does not lead does nothing", () => {
@@ -92,6 +103,19 @@ describe("a follower that is told to stand", () => {
       "then send n1->n2 requestVoteRequest t2 last 0/0 transfer",
       "then send n1->n3 requestVoteRequest t2 last 0/0 transfer",
     ]);
+  });
+
+  test("[T3] if its log ends where the leader's did", () => {
+    const n1 = follower({ term: 2, log: [1, 2] });
+    expect(n1.receive("n2->n1 timeoutNowRequest t2 last 2/2")).toContain(
+      "persist #1 term 3 vote n1",
+    );
+  });
+
+  test.each(["2/1", "1/2", "2/3", "0/0"])("[T3] but not long after, as %s tells", (last) => {
+    const n1 = follower({ term: 2, log: [1, 2] });
+    expect(n1.receive(`n2->n1 timeoutNowRequest t2 last ${last}`)).toEqual([]);
+    expect(n1.raft).toMatchObject({ role: "follower", term: 2 });
   });
 
   test("[T3] but not in a term that has passed", () => {
@@ -152,9 +176,9 @@ describe("a leader of a high rank", () => {
   test("[T5] hands over to the lowest after patienceMs", () => {
     const n1 = settledLeader({ ranks });
     expect(pass(n1, 990, ["n2", "n3"])).toEqual([]);
-    expect(pass(n1, 10, ["n2", "n3"])).toEqual(["send n1->n3 timeoutNowRequest t1"]);
+    expect(pass(n1, 10, ["n2", "n3"])).toEqual(["send n1->n3 timeoutNowRequest t1 last 1/1"]);
     expect(pass(n1, 990, ["n2", "n3"])).toEqual([]);
-    expect(pass(n1, 10, ["n2", "n3"])).toEqual(["send n1->n3 timeoutNowRequest t1"]);
+    expect(pass(n1, 10, ["n2", "n3"])).toEqual(["send n1->n3 timeoutNowRequest t1 last 1/1"]);
   });
 
   test("[T5] but not while it is handing over to another", () => {
@@ -167,7 +191,7 @@ describe("a leader of a high rank", () => {
   test("[T5] to the next if that one is not well", () => {
     const n1 = settledLeader({ ranks });
     n1.unreachable("n3");
-    expect(pass(n1, 1000, ["n2"])).toEqual(["send n1->n2 timeoutNowRequest t1"]);
+    expect(pass(n1, 1000, ["n2"])).toEqual([told]);
   });
 
   test("[T5] to nobody of the same rank, or a higher one", () => {

@@ -67,8 +67,10 @@ export function message(text: string): Message {
       const last = id(words.after("last"));
       return words.end({ ...header, type, last, isTransfer: words.maybe("transfer") });
     }
-    case "timeoutNowRequest":
-      return words.end({ ...header, type });
+    case "timeoutNowRequest": {
+      const last = words.maybeAfter("last");
+      return words.end({ ...header, type, ...(last === null ? {} : { last: id(last) }) });
+    }
     case "preVoteResponse":
     case "requestVoteResponse":
       return words.end({ ...header, type, granted: words.next() === "granted" });
