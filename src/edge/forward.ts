@@ -125,12 +125,8 @@ export class Forwarding {
 
   /** Whom to ask first; null when time is up before that shows. */
   async #first(): Promise<string | null> {
-    const { namespace, founder } = this.#group;
-    const known = cache.get(namespace);
-    // Any guess will do where nothing is known, and only the founder can bring a group into being.
-    if (known === null) return founder;
-    // After a loss a guess may well be dead too, and a write sent there be in doubt for nothing.
-    return known.leader ?? this.#lookout.look(this.#deadline);
+    // A guess may well be dead, and a write sent there be in doubt for nothing.
+    return cache.get(this.#group.namespace)?.leader ?? this.#lookout.look(this.#deadline);
   }
 
   /**

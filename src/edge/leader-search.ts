@@ -44,8 +44,9 @@ export class LeaderSearch {
       return null;
     }
     const isFounding = status.type === "uninitialised";
-    // Only the founder can bring a group into being, and does so when it is asked for something.
-    const { term, leader } = isFounding ? { term: 0, leader: this.#founder } : status;
+    // Only the founder can bring a group into being, and does so when it is asked for something. That it
+    // is there to do so it must say itself.
+    const { term, leader } = isFounding ? { term: 0, leader: null } : status;
     this.#hear(term);
     // One whose state is wrong serves nothing, whatever is said of it.
     const hasDiverged = !isFounding && status.diverged;

@@ -40,6 +40,18 @@ export class EdgeUnderTest {
     return edge;
   }
 
+  /** Lets it take a replica for the leader, and know of what is written by now: one request tells it. */
+  async believes(id: string): Promise<void> {
+    const { group } = this;
+    const { latencyMs } = group;
+    group.latencyMs = 0;
+    group.choose = (replica) => (replica === id ? "leads" : "is dead");
+    await this.get("which-leader");
+    group.choose = null;
+    group.latencyMs = latencyMs;
+    for (const list of [group.calls, group.pokes, group.got]) list.length = 0;
+  }
+
   /** A request to any path. */
   async fetch(path: string, init: RequestInit = {}, vars: Partial<EdgeBindings> = {}) {
     return this.#app.request(path, init, { ...this.#env, ...vars });

@@ -10,6 +10,7 @@ const floorsOf = ({ group }: EdgeUnderTest): unknown[] =>
 describe("what an edge remembers", () => {
   test("the leader that a hint led to is asked first from then on", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "follows 3").script("3", "leads");
     await edge.put("a");
     await edge.get("a");
@@ -19,6 +20,7 @@ describe("what an edge remembers", () => {
 
   test("a leader that the settings don't name is remembered too", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "follows 5").script("5", "leads");
     await edge.put("a");
     await edge.put("a");
@@ -27,6 +29,7 @@ describe("what an edge remembers", () => {
 
   test("other apps of the same isolate know it as well", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "follows 2").script("2", "leads");
     await edge.put("a");
     await edge.fetch(`/readyz?ns=${edge.group.namespace}`);
@@ -35,6 +38,7 @@ describe("what an edge remembers", () => {
 
   test("a leader that is lost is forgotten", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "follows").script("2", "leads", "is dead");
     await edge.put("a");
     await inVirtualTime(() => edge.send("PUT", "/keys/a?timeout=100"));
@@ -46,6 +50,7 @@ describe("what an edge remembers", () => {
 
   test("a deposed leader's hint is followed", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "leads", "follows 2").script("2", "leads");
     for (let i = 0; i < 3; i++) await edge.put("a");
     expect(edge.group.asked).toBe("1 1 2 2");
@@ -55,6 +60,7 @@ describe("what an edge remembers", () => {
 describe("how a replica is called", () => {
   test("by the name of its object, without a place when it has none, and once", async () => {
     const edge = EdgeUnderTest.withLeader();
+    await edge.believes("1");
     await edge.put("a");
     const name = `${edge.group.namespace}/1`;
     expect(edge.group.got).toEqual([{ name, locationHint: undefined, maxRetries: 0 }]);
@@ -62,6 +68,7 @@ describe("how a replica is called", () => {
 
   test("with the place that the settings give it", async () => {
     const edge = new EdgeUnderTest({ replicas: 5, regions: "wnam, weur" });
+    await edge.believes("1");
     edge.group.script("1", "follows 2").script("2", "follows 3").script("3", "follows 7");
     edge.group.script("7", "leads");
     await edge.put("a");
@@ -76,6 +83,7 @@ describe("how a replica is called", () => {
 
   test("by a stub of its own each time", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "drops", "drops", "leads");
     await inVirtualTime(() => edge.put("a"));
     expect(edge.group.got).toHaveLength(3);
@@ -85,6 +93,7 @@ describe("how a replica is called", () => {
 describe("poking", () => {
   test("when one replica is lost, all check their deadlines, and one tells who leads", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "follows 3").script("3", "is dead").script("2", "leads");
     await inVirtualTime(() => edge.put("a"));
     expect(edge.group.pokes).toEqual(["1", "2", "3"]);
@@ -93,6 +102,7 @@ describe("poking", () => {
 
   test("when the leader is there, nobody is poked", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "follows 2").script("2", "drops", "drops", "expires", "leads");
     await inVirtualTime(() => edge.put("a"));
     expect(edge.group.pokes).toEqual([]);
@@ -100,6 +110,7 @@ describe("poking", () => {
 
   test("it goes on until somebody leads, and then the request is sent, once", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
     const { value } = await inVirtualTime(async () => {
       setTimeout(() => edge.group.script("3", "leads"), 500);
@@ -112,6 +123,7 @@ describe("poking", () => {
 
   test("one that hangs holds up nobody who knows", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.statuses.set("2", "hangs");
     edge.group.script("1", "is dead").script("3", "follows");
     const { value, tookMs } = await inVirtualTime(async () => {
@@ -125,6 +137,7 @@ describe("poking", () => {
 
   test("one that hangs is poked again after a second", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.statuses.set("2", "hangs");
     edge.group.script("1", "is dead").script("2", "leads");
     const { value, tookMs } = await inVirtualTime(async () => {
@@ -137,6 +150,7 @@ describe("poking", () => {
 
   test("those who still name the lost one are not believed", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "hangs").script("2", "follows 1").script("3", "follows 1");
     const { value } = await inVirtualTime(async () => {
       setTimeout(() => edge.group.script("2", "leads"), 1000);
@@ -148,6 +162,7 @@ describe("poking", () => {
 
   test("one that says that it leads, and does not serve, is asked ever more slowly", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "refuses");
     edge.group.statuses.set("1", statusOf("1", "leader", "1"));
     const { value } = await inVirtualTime(() => edge.get("a"));
@@ -163,6 +178,42 @@ describe("poking", () => {
     const { value } = await inVirtualTime(() => edge.put("a"));
     expect(value.status).toBe(201);
     expect(edge.group.asked).toBe("1 1");
+  });
+});
+
+describe("an edge that knows nothing", () => {
+  test("looks before it asks, so that what is dead puts nothing in doubt", async () => {
+    for (const send of ["put", "get"] as const) {
+      const edge = new EdgeUnderTest();
+      edge.group.script("1", "is dead").script("2", "leads").script("3", "follows 2");
+      // A blind first attempt, with the floor of one who knows nothing, could not be told of later.
+      edge.group.table.pass(windowSize + 1);
+      const { value, tookMs } = await inVirtualTime(() => edge[send]("a"));
+      expect([value.status, tookMs]).toEqual([send === "put" ? 201 : 404, 0]);
+      expect(edge.group.asked).toMatch(/^2( 2)?$/);
+      expect(edge.group.pokes).toEqual(["1", "2", "3"]);
+    }
+  });
+
+  test("sends nothing where nobody is, and so knows what happened", async () => {
+    const edge = new EdgeUnderTest();
+    const { value } = await inVirtualTime(() => edge.put("a"));
+    expect(await gist(value)).toBe("503 unavailable not_applied");
+    expect(edge.group.asked).toBe("");
+  });
+
+  test("asks the founder of a group that is not there yet, once that is there to found it", async () => {
+    const edge = new EdgeUnderTest();
+    for (const id of ["2", "3"]) edge.group.statuses.set(id, { type: "uninitialised" });
+    const { value } = await inVirtualTime(async () => {
+      setTimeout(() => {
+        edge.group.statuses.set("1", { type: "uninitialised" });
+        edge.group.script("1", "leads");
+      }, 300);
+      return edge.put("a");
+    });
+    expect(value.status).toBe(201);
+    expect(edge.group.asked).toBe("1");
   });
 });
 
@@ -204,6 +255,7 @@ describe("after the leader was lost", () => {
 describe("the deadline", () => {
   test("a leader that hangs leaves time for another one", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "applies, then hangs").script("2", "leads");
     const { value, tookMs } = await inVirtualTime(() => edge.send("PUT", "/keys/a?timeout=300"));
     expect(value.status).toBe(201);
@@ -212,6 +264,7 @@ describe("the deadline", () => {
 
   test("of an odd number of ms can be halved, too", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "hangs").script("2", "leads");
     const { value, tookMs } = await inVirtualTime(() => edge.send("PUT", "/keys/a?timeout=301"));
     expect([value.status, tookMs]).toEqual([201, 151]);
@@ -219,6 +272,7 @@ describe("the deadline", () => {
 
   test("an attempt takes no longer than an election, however long the request may", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "hangs").script("2", "leads");
     const { tookMs } = await inVirtualTime(() => edge.put("a"));
     expect(tookMs).toBe(600);
@@ -226,6 +280,7 @@ describe("the deadline", () => {
 
   test("it is 5 s unless the request says less", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     for (const id of ["1", "2", "3"]) edge.group.script(id, "hangs");
     const { value, tookMs } = await inVirtualTime(() => edge.put("a"));
     expect(await gist(value)).toBe("504 outcome_unknown unknown");
@@ -235,6 +290,7 @@ describe("the deadline", () => {
 
   test.each([50, 51, 77, 333, 1001])("of %d ms is kept, odd or even", async (timeoutMs) => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     for (const id of ["1", "2", "3"]) edge.group.script(id, "hangs");
     const path = `/keys/a?timeout=${timeoutMs}`;
     const { value, tookMs } = await inVirtualTime(() => edge.send("GET", path));
@@ -258,6 +314,7 @@ describe("the deadline", () => {
 
   test("a search without a leader does not run hot", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
     await inVirtualTime(() => edge.put("a"));
     // Of each of the three, 10 to 100 ms apart: about 90.
@@ -267,6 +324,7 @@ describe("the deadline", () => {
 
   test("with the timers of far regions it is slower still", async () => {
     const edge = new EdgeUnderTest({ electionMs: [2000, 4000] });
+    await edge.believes("1");
     for (const id of ["1", "2", "3"]) edge.group.script(id, "follows");
     await inVirtualTime(() => edge.put("a"));
     expect(edge.group.pokes.length).toBeLessThan(3 * 60);
@@ -274,6 +332,7 @@ describe("the deadline", () => {
 
   test("a floor that stays too old is no reason to go on for ever", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "expires");
     expect(await gist(await edge.put("a"))).toBe("503 overloaded not_applied");
     expect(edge.group.asked).toBe("1 1");
@@ -281,6 +340,7 @@ describe("the deadline", () => {
 
   test("a write is not begun when there is no time for its answer", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.latencyMs = 60;
     edge.group.script("1", "follows 2").script("2", "follows 3").script("3", "leads");
     // After two answers of 60 ms there is half of a third one's time left.
@@ -292,6 +352,7 @@ describe("the deadline", () => {
 
   test("a write that is dropped again and again does not run hot", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "drops");
     await inVirtualTime(() => edge.put("a"));
     expect(edge.group.calls.length).toBeLessThan(200);
@@ -328,6 +389,7 @@ describe("the floor of a write", () => {
 
   test("stays what it was when the first attempt may have been carried out", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.script("1", "applies, then hangs", "leads").script("2", "leads");
     // Meanwhile the rest of the world fills the window, and this edge hears of it.
     const { value } = await inVirtualTime(async () => {
@@ -343,6 +405,7 @@ describe("the floor of a write", () => {
 
   test("that is too old after a lost attempt is at least learnt for the next request", async () => {
     const edge = new EdgeUnderTest();
+    await edge.believes("1");
     edge.group.table.pass(windowSize + 1);
     edge.group.script("1", "is dead").script("2", "leads").script("3", "follows 2");
     const first = await inVirtualTime(() => edge.put("a"));

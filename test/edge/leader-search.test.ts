@@ -83,7 +83,12 @@ test("What is said of an older term is ignored, even of the leader of then", () 
 describe("Where there is no group yet", () => {
   test("the founder is asked", () => {
     expect(search.isNotLeader("2", 0, "1")).toBe("1");
-    expect(search.says("3", { type: "uninitialised" })).toBe("1");
+    expect(search.says("1", { type: "uninitialised" })).toBe("1");
+  });
+
+  test("nobody is asked on the word of those who cannot found it", () => {
+    expect(search.says("3", { type: "uninitialised" })).toBeNull();
+    expect(search.hasHeard).toBe(true);
   });
 
   test("the founder that failed is asked once it answers again", () => {

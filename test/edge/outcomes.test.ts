@@ -4,7 +4,7 @@ import { EdgeUnderTest, gist } from "./edge-under-test.ts";
 import { inVirtualTime } from "./virtual-time.ts";
 
 /**
- * What comes of a sequence of attempts, on an edge that is new and so begins with replica 1.
+ * What comes of a sequence of attempts, on an edge that takes replica 1 for the leader.
  *
  * - `replicas`: what each does, "/" between them, ";" between its answers; it stays with the last
  * - `asked`: who is asked, in this order; with "…" when that goes on until the deadline
@@ -51,8 +51,8 @@ const endingWell: Readonly<Record<string, readonly [replicas: string, asked: str
   "a deposed leader is unsure, and it did not happen": ["1 is unsure / 2 leads", "1 2"],
   "a deposed leader is unsure, and it did happen": ["1 applies, then is unsure / 2 leads", "1 2"],
   "the leader has too much under way for a while": ["1 drops; drops; leads", "1 1 1"],
-  "the floor of a new edge is too old": ["1 expires; leads", "1 1"],
-  "the floor of a new edge is too old, and then an answer is lost": [
+  "the floor of an edge is too old": ["1 expires; leads", "1 1"],
+  "the floor of an edge is too old, and then an answer is lost": [
     "1 expires; applies, then breaks / 2 leads",
     "1 1 2",
   ],
@@ -153,6 +153,7 @@ const timeoutMs = 400;
 
 async function send(method: string, replicas: string) {
   const edge = new EdgeUnderTest();
+  await edge.believes("1");
   for (const replica of replicas.split(" / ")) {
     const [, id = "", acts = ""] = /^(\S+) (.+)$/.exec(replica) ?? [];
     edge.group.script(id, ...(acts.split("; ") as Act[]));
