@@ -24,6 +24,7 @@ import { fromBytes, toBytes } from "../protocol/codec.ts";
 import { reachReplica } from "../protocol/reach.ts";
 import type { ReplicaCall } from "../protocol/replica-call.ts";
 import { type Settings, anyRegion } from "../protocol/settings.ts";
+import { checkVersion, versionsKnown } from "../protocol/version.ts";
 import { type EdgeBindings, settingsOf } from "./env.ts";
 
 /**
@@ -64,7 +65,8 @@ export class ReplicaGroup {
       body: toBytes(batch),
       signal,
     });
-    if (answer.version !== clientProtocolVersion || answer.results.length !== requests.length) {
+    checkVersion("client", answer.version, [clientProtocolVersion]);
+    if (answer.results.length !== requests.length) {
       throw new Error(`replica ${id} answered something else than was asked`);
     }
     return answer;
@@ -116,7 +118,13 @@ export class ReplicaGroup {
     const response = await reachReplica(this.#objects, this.settings, replica, call);
     // Read even when refused: an unread body holds its connection.
     const bytes = await response.arrayBuffer();
-    if (!response.ok) throw new Error(`replica ${id} answered ${response.status}`);
+    if (!response.ok) {
+      const text = new TextDecoder().decode(bytes);
+      const why = `replica ${id} answered ${response.status}: ${text}`;
+      // To the client it is like a replica that is away, so only the log tells why.
+      if (versionsKnown("client", response.status, text) !== null) console.error(why);
+      throw new Error(why);
+    }
     return fromBytes<T>(bytes);
   }
 }

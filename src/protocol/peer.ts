@@ -7,15 +7,21 @@ import type { Member } from "./client.ts";
  */
 
 /**
- * Raised when a body changes so that the other side could not read it; replicas of both versions
- * then run side by side.
+ * The versions that this code speaks, the oldest first. One is added when a body changes so that the
+ * other side could not read it or would take it for something else; replicas of both then run side by
+ * side, and the newer one speaks the older's (src/replica/peer-version.ts). Requests are answered in
+ * their own version.
  */
-export const peerProtocolVersion = 1;
+export const peerVersions = [1, 2] as const;
+
+export type PeerVersion = (typeof peerVersions)[number];
+
+export const newestPeerVersion: PeerVersion = 2;
 
 export const peerPath = "/peer";
 
 export interface PeerRequest {
-  readonly version: typeof peerProtocolVersion;
+  readonly version: PeerVersion;
   readonly namespace: string;
   readonly from: string;
   readonly to: string;
@@ -36,6 +42,6 @@ export interface Outdated {
 }
 
 export interface PeerResponse {
-  readonly version: typeof peerProtocolVersion;
+  readonly version: PeerVersion;
   readonly messages: readonly Message[];
 }

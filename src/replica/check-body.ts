@@ -8,7 +8,9 @@ import {
 } from "../protocol/client.ts";
 import { MalformedBody } from "../protocol/codec.ts";
 import { maxValueBytes } from "../protocol/limits.ts";
-import { type PeerRequest, peerProtocolVersion } from "../protocol/peer.ts";
+import { type PeerRequest, peerVersions } from "../protocol/peer.ts";
+import { checkVersion } from "../protocol/version.ts";
+import { checkChunk } from "./snapshot-chunk.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -18,7 +20,7 @@ type Fields = Readonly<Record<string, unknown>>;
  */
 export function asClientBatch(body: unknown): ClientBatch {
   const { version, requests } = asFields(body);
-  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  checkVersion("client", version, [clientProtocolVersion]);
   require(Array.isArray(requests), "requests must be a list");
   for (const request of requests as unknown[]) checkRequest(asFields(request));
   return body as ClientBatch;
@@ -27,7 +29,7 @@ export function asClientBatch(body: unknown): ClientBatch {
 /** A body from an edge that wants another replica to lead. */
 export function asTransferRequest(body: unknown): TransferRequest {
   const { version, to } = asFields(body);
-  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  checkVersion("client", version, [clientProtocolVersion]);
   require(isText(to), "to must be a text");
   return body as TransferRequest;
 }
@@ -35,7 +37,7 @@ export function asTransferRequest(body: unknown): TransferRequest {
 /** A body from an edge that wants others to belong to the group. */
 export function asChangeRequest(body: unknown): ChangeRequest {
   const { version, change } = asFields(body);
-  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  checkVersion("client", version, [clientProtocolVersion]);
   const { type, id, region, replaces } = asFields(change);
   require(type === "add" || type === "remove", `unknown change ${String(type)}`);
   require(type === "add" ? isText(region) : isText(id), "no region or id");
@@ -46,7 +48,7 @@ export function asChangeRequest(body: unknown): ChangeRequest {
 /** A body from an edge whose operator gives the other replicas up. */
 export function asRebuildRequest(body: unknown): RebuildRequest {
   const { version, epoch } = asFields(body);
-  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  checkVersion("client", version, [clientProtocolVersion]);
   require(Number.isSafeInteger(epoch), "epoch must be a whole number");
   return body as RebuildRequest;
 }
@@ -54,7 +56,7 @@ export function asRebuildRequest(body: unknown): RebuildRequest {
 /** A body from an edge that tells a replica that its group was rebuilt without it. */
 export function asRetireRequest(body: unknown): RetireRequest {
   const { version, epoch, members } = asFields(body);
-  require(version === clientProtocolVersion, `unknown client version ${String(version)}`);
+  checkVersion("client", version, [clientProtocolVersion]);
   require(Number.isSafeInteger(epoch), "epoch must be a whole number");
   require(Array.isArray(members), "members must be a list");
   for (const member of members as unknown[])
@@ -62,14 +64,23 @@ export function asRetireRequest(body: unknown): RetireRequest {
   return body as RetireRequest;
 }
 
-/** A body from another replica, which runs this project's code: only its envelope is looked at. */
+/**
+ * A body from another replica, which runs this project's code: only its envelope is looked at, and what
+ * has a version of its own.
+ */
 export function asPeerRequest(body: unknown): PeerRequest {
   const { version, namespace, from, to, members, messages } = asFields(body);
-  require(version === peerProtocolVersion, `unknown peer version ${String(version)}`);
+  checkVersion("peer", version, peerVersions);
   require([namespace, from, to].every(isText), "namespace, from and to must be texts");
   require(Array.isArray(members) && Array.isArray(messages), "members and messages must be lists");
   for (const member of members as unknown[])
     require(isText(asFields(member)["id"]), "no member id");
+  for (const message of messages as unknown[]) {
+    const { type, data } = asFields(message);
+    if (type !== "installSnapshotRequest") continue;
+    require(data instanceof Uint8Array, "a chunk must be bytes");
+    checkChunk(data as Uint8Array);
+  }
   return body as PeerRequest;
 }
 

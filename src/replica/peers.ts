@@ -3,12 +3,16 @@ import {
   type Outdated,
   type PeerRequest,
   type PeerResponse,
+  type PeerVersion,
   peerPath,
-  peerProtocolVersion,
+  peerVersions,
 } from "../protocol/peer.ts";
 import type { ReplicaCall } from "../protocol/replica-call.ts";
+import { checkVersion, versionsKnown } from "../protocol/version.ts";
 import type { Message } from "../raft/messages.ts";
 import type { NodeId } from "../raft/types.ts";
+import { Negotiation } from "./negotiation.ts";
+import { readIn, sayIn } from "./peer-version.ts";
 import type { Peers } from "./ports.ts";
 
 export interface FetchPeersOptions {
@@ -28,6 +32,9 @@ export interface FetchPeersOptions {
   readonly onOutdated: (outdated: Outdated) => void;
   /** These messages, or the answer to them, are lost. */
   readonly onUnreachable: (node: NodeId, lost: readonly Message[]) => void;
+  readonly nowMs: () => number;
+  /** Takes a line for the operator. */
+  readonly warn: (line: string) => void;
 }
 
 /** Whether a message only says that the leader is there, and asks whether the follower follows. */
@@ -38,9 +45,11 @@ export const isBareSignOfLife = (message: Message): boolean =>
 export class FetchPeers implements Peers {
   readonly #options: FetchPeersOptions;
   readonly #underWay = new Map<NodeId, number>();
+  readonly #negotiation: Negotiation;
 
   constructor(options: FetchPeersOptions) {
     this.#options = options;
+    this.#negotiation = new Negotiation(options.nowMs);
   }
 
   /**
@@ -81,30 +90,102 @@ export class FetchPeers implements Peers {
     }
   }
 
+  /** Peers that run older code. */
+  get older(): NodeId[] {
+    return this.#negotiation.older;
+  }
+
+  /** What a peer's call carries. It has shown which version it speaks. */
+  readCall({ from, version, messages }: PeerRequest): Message[] {
+    const { members } = this.#options.from();
+    this.#negotiation.heard(from, version);
+    return messages.map((message) => readIn(version, message, members));
+  }
+
+  /** The answer to a peer's call, in the version of that. What cannot be said there is lost. */
+  answerTo({ from, version }: PeerRequest, messages: readonly Message[]): PeerResponse {
+    const { members } = this.#options.from();
+    const said = messages.map((message) => sayIn(version, message, members));
+    const lost = messages.filter((_, i) => said[i] === null);
+    if (lost.length > 0) {
+      this.#complain(from, cannotSay(from, version));
+      this.#options.onUnreachable(from, lost);
+    }
+    return { version, messages: said.filter((message) => message !== null) };
+  }
+
   async #call(to: NodeId, messages: readonly Message[]): Promise<readonly Message[]> {
-    const { from, call, timeoutMs } = this.#options;
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), timeoutMs);
+    const timer = setTimeout(() => timeout.abort(), this.#options.timeoutMs);
     try {
-      const body: PeerRequest = { version: peerProtocolVersion, ...from(), to, messages };
-      const response = await call(to, {
-        path: peerPath,
-        method: "POST",
-        body: toBytes(body),
-        signal: timeout.signal,
-      });
-      // Read even when refused: an unread body holds its connection.
-      const bytes = await response.arrayBuffer();
-      if (response.status === 410) this.#options.onOutdated(fromBytes<Outdated>(bytes));
-      if (!response.ok) throw new Error(`replica ${to} answered ${response.status}`);
-      const { version, messages: answer } = fromBytes<PeerResponse>(bytes);
-      if (version !== peerProtocolVersion) {
-        throw new Error(`replica ${to} answered in version ${String(version)}`);
-      }
-      return answer;
+      const version = this.#negotiation.versionFor(to);
+      const answer = await this.#ask(to, version, messages, timeout.signal);
+      if (!("known" in answer)) return answer.messages;
+      const older = this.#negotiation.refused(to, version, answer.known);
+      const again = older === null ? answer : await this.#ask(to, older, messages, timeout.signal);
+      if (!("known" in again)) return again.messages;
+      const why = `replica ${to} knows peer versions ${again.known.join(", ")}, and this one ${peerVersions.join(", ")}`;
+      this.#complain(to, why);
+      throw new Error(why);
     } finally {
       // A timer that outlives its call, as that of AbortSignal.timeout does, keeps the object in memory, and billed.
       clearTimeout(timer);
     }
   }
+
+  /** Calls a peer once, in one version. Returns its answer, or which versions it knows instead. */
+  async #ask(
+    to: NodeId,
+    version: PeerVersion,
+    messages: readonly Message[],
+    signal: AbortSignal,
+  ): Promise<{ readonly messages: readonly Message[] } | { readonly known: readonly number[] }> {
+    const envelope = this.#options.from();
+    const said = messages.map((message) => sayIn(version, message, envelope.members));
+    // Version 1 knows nothing of groups that were rebuilt, and would take those of before for the same.
+    const isSaid = version !== 1 || (envelope.epoch ?? 1) === 1;
+    if (!isSaid || said.some((message) => message === null)) {
+      const why = cannotSay(to, version);
+      this.#complain(to, why);
+      throw new Error(why);
+    }
+    const body = { version, ...envelope, to, messages: said };
+    const response = await this.#options.call(to, {
+      path: peerPath,
+      method: "POST",
+      body: toBytes(body),
+      signal,
+    });
+    // Read even when refused: an unread body holds its connection.
+    const bytes = await response.arrayBuffer();
+    if (response.status === 410) this.#options.onOutdated(fromBytes<Outdated>(bytes));
+    if (!response.ok) {
+      const known = versionsKnown("peer", response.status, new TextDecoder().decode(bytes));
+      if (known !== null) return { known };
+      throw new Error(`replica ${to} answered ${response.status}`);
+    }
+    const answer = fromBytes<PeerResponse>(bytes);
+    this.#checkVersion(to, answer.version);
+    this.#negotiation.heard(to, answer.version);
+    const read = (message: Message): Message => readIn(answer.version, message, envelope.members);
+    return { messages: answer.messages.map(read) };
+  }
+
+  #checkVersion(to: NodeId, version: unknown): void {
+    try {
+      checkVersion("peer", version, peerVersions);
+    } catch (error) {
+      this.#complain(to, `replica ${to} answered in an ${(error as Error).message}`);
+      throw error;
+    }
+  }
+
+  /** Once, until the peer is upgraded: it would be said with each message. */
+  #complain(to: NodeId, why: string): void {
+    if (this.#negotiation.mayComplain(to)) this.#options.warn(why);
+  }
 }
+
+const cannotSay = (to: NodeId, version: PeerVersion): string =>
+  `replica ${to} runs older code: peer version ${version} has no words for what it is to be told, so ` +
+  "it stays behind until its code is as new as this";

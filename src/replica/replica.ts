@@ -23,13 +23,7 @@ import {
 } from "../protocol/client.ts";
 import { windowSize } from "../kv/request-window.ts";
 import { MalformedBody, fromBytes, toBytes } from "../protocol/codec.ts";
-import {
-  type Outdated,
-  type PeerRequest,
-  type PeerResponse,
-  peerPath,
-  peerProtocolVersion,
-} from "../protocol/peer.ts";
+import { type Outdated, type PeerRequest, peerPath } from "../protocol/peer.ts";
 import { reachReplica } from "../protocol/reach.ts";
 import type { ReplicaCall } from "../protocol/replica-call.ts";
 import {
@@ -38,6 +32,7 @@ import {
   anyRegion,
   parseSettings,
 } from "../protocol/settings.ts";
+import { UnknownVersion } from "../protocol/version.ts";
 import { defaultSizes } from "../raft/config.ts";
 import { describeMembers } from "./member-status.ts";
 import { isMember, membersOf, regionOf } from "../raft/membership.ts";
@@ -65,6 +60,7 @@ import {
   saveLeft,
 } from "./group.ts";
 import { type Left, answerOfLeft, leftFrom } from "./left.ts";
+import { sayIn } from "./peer-version.ts";
 import { FetchPeers } from "./peers.ts";
 import { DurableStorage } from "./storage.ts";
 import { AlarmWake } from "./wake.ts";
@@ -77,6 +73,7 @@ export interface ReplicaEnv extends SettingsVars {
 interface Membership {
   readonly group: Group;
   readonly driver: Driver;
+  readonly peers: FetchPeers;
   readonly wake: AlarmWake;
 }
 
@@ -132,6 +129,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
       }
     } catch (error) {
       if (error instanceof MalformedBody) return refuse(400, error.message);
+      if (error instanceof UnknownVersion) return error.toResponse();
       throw error;
     }
   }
@@ -181,20 +179,23 @@ export class Replica extends DurableObject<ReplicaEnv> {
     return new Response(toBytes(answer));
   }
 
-  #peer({ namespace, from, to, members, epoch = 1, messages }: PeerRequest): Response {
+  #peer(request: PeerRequest): Response {
+    const { version, namespace, from, to, members, epoch = 1 } = request;
     const own = parseObjectName(this.ctx.id.name);
     if (namespace !== own.namespace || to !== own.id) {
       return refuse(409, `this is ${own.namespace}/${own.id}, not ${namespace}/${to}`);
     }
     if (this.#left !== null) {
-      const answer = { version: peerProtocolVersion, messages: answerOfLeft(this.#left, messages) };
-      return new Response(toBytes(answer));
+      const answer = answerOfLeft(this.#left, request.messages);
+      const messages = answer.flatMap((message) => sayIn(version, message, members) ?? []);
+      return new Response(toBytes({ version, messages }));
     }
     this.#membership ??= this.#join({ namespace, id: to, members });
     if (!isSameGroup(this.#membership.group.members, members)) {
       return refuse(409, `${namespace} was founded with other members`);
     }
-    const { configuration } = this.#membership.driver.raft.log;
+    const { driver, peers } = this.#membership;
+    const { configuration } = driver.raft.log;
     if (epoch < configuration.epoch) {
       const outdated: Outdated = { epoch: configuration.epoch, members: membersOf(configuration) };
       return new Response(toBytes(outdated), { status: 410 });
@@ -202,11 +203,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
     if (epoch > configuration.epoch && isMember(configuration, to)) {
       return refuse(409, `${to} is of epoch ${configuration.epoch}, not ${epoch}`);
     }
-    const answer: PeerResponse = {
-      version: peerProtocolVersion,
-      messages: this.#membership.driver.receiveCall(from, messages),
-    };
-    return new Response(toBytes(answer));
+    const answer = driver.receiveCall(from, peers.readCall(request));
+    return new Response(toBytes(peers.answerTo(request, answer)));
   }
 
   async #change({ change }: ChangeRequest): Promise<Response> {
@@ -292,6 +290,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
       maxCalls: defaultSizes.maxInflightMessages + maxRounds + 2,
       onAnswer: (messages) => driver.receiveAnswer(messages),
       onUnreachable: (node, lost) => driver.peerUnreachable(node, lost),
+      nowMs: () => clock.nowMs(),
+      warn: (line) => console.warn(`replica ${group.namespace}/${group.id}: ${line}`),
     });
     const driver: Driver = new Driver(
       {
@@ -318,7 +318,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
         diverged: (at, state) => this.#sayDiverged(at, state),
       },
     );
-    return { group, driver, wake };
+    return { group, driver, peers, wake };
   }
 
   #sayDiverged(at: LogIndex | null, state: string): void {

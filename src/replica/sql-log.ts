@@ -257,10 +257,10 @@ export class SqlLog implements StoredLog {
 function unpackEntry([index, term, typeNumber, data]: PackedEntry): Entry {
   const id = { index: asIndex(index), term: asTerm(term) };
   const type = entryTypes[typeNumber];
+  // Newer code may have written types that this one does not know, and must not skip.
   if (type === undefined) {
-    throw new Error(
-      `entry ${term}/${index} is of type ${typeNumber}, which this code does not know`,
-    );
+    const known = entryTypes.join(", ");
+    throw new Error(`entry ${term}/${index} is of type ${typeNumber}; this code knows ${known}`);
   }
   if (type !== "configuration") return { ...id, type, data };
   return { ...id, type, configuration: fromBytes(data), data: new Uint8Array(0) };

@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { PeerRequest } from "../../src/protocol/peer.ts";
 import type { ReplicaCall } from "../../src/protocol/replica-call.ts";
+import { UnknownVersion } from "../../src/protocol/version.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { asIndex, asTerm } from "../../src/raft/types.ts";
 import { FetchPeers } from "../../src/replica/peers.ts";
@@ -19,7 +20,7 @@ const message = (from: string, to: string, granted = true): Message => ({
 });
 
 const answerOf = (messages: readonly Message[]): Response =>
-  new Response(toBytes({ version: 1, messages }));
+  new Response(toBytes({ version: 2, messages }));
 
 /** Peers whose calls the test answers. */
 class Bench {
@@ -27,6 +28,10 @@ class Bench {
   readonly answers: Message[][] = [];
   readonly unreachable: string[] = [];
   readonly outdated: Outdated[] = [];
+  readonly warnings: string[] = [];
+  /** What else the envelope says. */
+  more: { epoch?: number } = {};
+  nowMs = 0;
   readonly peers: FetchPeers;
 
   constructor(
@@ -34,7 +39,7 @@ class Bench {
     { timeoutMs = 60_000, maxCalls = 4 } = {},
   ) {
     this.peers = new FetchPeers({
-      from: () => ({ namespace: "ns", from: "1", members }),
+      from: () => ({ namespace: "ns", from: "1", members, ...this.more }),
       onOutdated: (outdated) => this.outdated.push(outdated),
       call: (to, call) => {
         this.calls.push({ to, call });
@@ -44,6 +49,8 @@ class Bench {
       maxCalls,
       onAnswer: (messages) => this.answers.push([...messages]),
       onUnreachable: (node) => this.unreachable.push(node),
+      nowMs: () => this.nowMs,
+      warn: (line) => this.warnings.push(line),
     });
   }
 }
@@ -68,7 +75,7 @@ describe("A call", () => {
     const { method, path, body } = bench.calls[0]!.call;
     expect([method, path]).toEqual(["POST", "/peer"]);
     expect(fromBytes<PeerRequest>(body as Uint8Array)).toEqual({
-      version: 1,
+      version: 2,
       namespace: "ns",
       from: "1",
       to: "3",
@@ -96,15 +103,19 @@ const losses: Record<string, (to: string, call: ReplicaCall) => Promise<Response
   "is refused": () => new Response("founded with other members", { status: 409 }),
   "fails over there": () => new Response("oops", { status: 500 }),
   "is refused with what looks like an answer": () =>
-    new Response(toBytes({ version: 1, messages: [message("2", "1")] }), { status: 409 }),
+    new Response(toBytes({ version: 2, messages: [message("2", "1")] }), { status: 409 }),
   "is answered with a redirect": () => new Response(null, { status: 307 }),
   "is answered with no body": () => new Response(null),
   "is answered with garbage": () => new Response(new Uint8Array([0xc1, 0xff])),
   "is answered with half a body": () =>
-    new Response(toBytes({ version: 1, messages: [message("2", "1")] }).subarray(0, 20)),
+    new Response(toBytes({ version: 2, messages: [message("2", "1")] }).subarray(0, 20)),
   "is answered with a body of another kind": () => new Response(toBytes({ type: "uninitialised" })),
   "is answered in a version that is not known": () =>
-    new Response(toBytes({ version: 2, messages: [message("2", "1")] })),
+    new Response(toBytes({ version: 3, messages: [message("2", "1")] })),
+  "is refused by one that knows no version of ours": () =>
+    new UnknownVersion("peer", 2, [3, 4]).toResponse(),
+  "is refused in the version that it says it knows": () =>
+    new UnknownVersion("peer", 2, [1, 2]).toResponse(),
   "is answered with nothing at all": () => new Response(toBytes(null)),
   "is answered with a body that breaks off": () =>
     new Response(
@@ -206,4 +217,180 @@ test("A call that is told of a newer epoch passes that on, and counts as lost", 
   bench.peers.send("2", [message("1", "2")]);
   await vi.waitFor(() => expect(bench.unreachable).toEqual(["2"]));
   expect(bench.outdated).toEqual([outdated]);
+});
+
+/** A peer that can be upgraded, and answers each call with a vote. */
+class Peer {
+  isOld = true;
+  /** The versions it was called in. */
+  readonly versions: number[] = [];
+  readonly got: Message[] = [];
+
+  answer(_to: string, { body }: ReplicaCall): Response {
+    const { version, messages } = fromBytes<PeerRequest>(body as Uint8Array);
+    this.versions.push(version);
+    if (this.isOld && version !== 1) {
+      return new Response(`unknown peer version ${version}`, { status: 400 });
+    }
+    this.got.push(...messages);
+    return new Response(toBytes({ version, messages: [message("2", "1")] }));
+  }
+}
+
+describe("A peer that knows only version 1", () => {
+  const told: Message = {
+    type: "timeoutNowRequest",
+    from: "1",
+    to: "2",
+    term: asTerm(7),
+    last: { term: asTerm(7), index: asIndex(9) },
+  };
+
+  /** Sends something, and waits for what comes of it. */
+  async function send(bench: Bench, sent: Message = told): Promise<void> {
+    const before = bench.answers.length + bench.unreachable.length;
+    bench.peers.send("2", [sent]);
+    await eventually("an end", () => bench.answers.length + bench.unreachable.length > before);
+  }
+
+  const meet = (): { peer: Peer; bench: Bench } => {
+    const peer = new Peer();
+    return { peer, bench: new Bench((to, call) => peer.answer(to, call)) };
+  };
+
+  test("refuses the newest once, and is then spoken to in its own, without a loss", async () => {
+    const { peer, bench } = meet();
+    for (let i = 0; i < 3; i++) await send(bench);
+    expect(peer.versions).toEqual([2, 1, 1, 1]);
+    const { last: _, ...asOfThen } = told as Message & { last: unknown };
+    expect(peer.got).toEqual([asOfThen, asOfThen, asOfThen]);
+    expect(bench.answers).toHaveLength(3);
+    expect(bench.unreachable).toEqual([]);
+    expect(bench.warnings).toEqual([]);
+  });
+
+  test("is tried again after some seconds, with one call, and once it is upgraded that is seen", async () => {
+    const { peer, bench } = meet();
+    await send(bench);
+    bench.nowMs = 9_999;
+    await send(bench);
+    bench.nowMs = 10_000;
+    // Both leave before either is answered.
+    await Promise.all([send(bench), send(bench)]);
+    expect(peer.versions).toEqual([2, 1, 1, 2, 1, 1]);
+    peer.isOld = false;
+    bench.nowMs = 20_000;
+    await send(bench);
+    await send(bench);
+    expect(peer.versions.slice(6)).toEqual([2, 2]);
+    expect(peer.got.at(-1)).toEqual(told);
+  });
+
+  test("is spoken to in the newest as soon as it calls in that itself, but not for an older one", async () => {
+    const { peer, bench } = meet();
+    await send(bench);
+    peer.isOld = false;
+    const call = { namespace: "ns", from: "2", to: "1", members, messages: [] };
+    bench.peers.readCall({ ...call, version: 1 });
+    await send(bench);
+    bench.peers.readCall({ ...call, version: 2 });
+    await send(bench);
+    expect(peer.versions).toEqual([2, 1, 1, 2]);
+  });
+
+  test("is out of reach for what version 1 cannot say, and that is told once until it is upgraded", async () => {
+    const { peer, bench } = meet();
+    const entry = {
+      type: "configuration",
+      term: asTerm(7),
+      index: asIndex(1),
+      data: new Uint8Array(0),
+    };
+    const unsaid = {
+      type: "appendEntriesRequest",
+      from: "1",
+      to: "2",
+      term: asTerm(7),
+      prev: { term: asTerm(0), index: asIndex(0) },
+      entries: [entry],
+      leaderCommit: asIndex(0),
+      round: 0,
+    } as unknown as Message;
+    await send(bench, unsaid);
+    await send(bench, unsaid);
+    expect(peer.got).toEqual([]);
+    expect(bench.unreachable).toEqual(["2", "2"]);
+    expect(bench.warnings).toEqual([
+      "replica 2 runs older code: peer version 1 has no words for what it is to be told, so it stays behind until its code is as new as this",
+    ]);
+    // What can be said still is.
+    await send(bench);
+    expect(peer.got).toHaveLength(1);
+    const call = { namespace: "ns", from: "2", to: "1", members, messages: [] };
+    const answer = bench.peers.answerTo({ ...call, version: 1 }, [unsaid, message("1", "2")]);
+    expect(answer).toEqual({ version: 1, messages: [message("1", "2")] });
+    expect(bench.unreachable).toHaveLength(3);
+    peer.isOld = false;
+    bench.nowMs = 10_000;
+    await send(bench, unsaid);
+    expect(peer.got.at(-1)).toEqual(unsaid);
+    expect(bench.warnings).toHaveLength(1);
+  });
+
+  test("is out of reach for a group that was rebuilt, of which version 1 knows nothing", async () => {
+    const { peer, bench } = meet();
+    for (const epoch of [1, 2]) {
+      bench.more = { epoch };
+      await send(bench);
+    }
+    expect(peer.got).toHaveLength(1);
+    expect(bench.unreachable).toEqual(["2"]);
+  });
+
+  test("is known as such for as long as it says so, until it is upgraded or gone", async () => {
+    const { peer, bench } = meet();
+    expect(bench.peers.older).toEqual([]);
+    await send(bench);
+    expect(bench.peers.older).toEqual(["2"]);
+    bench.nowMs = 20_000;
+    await send(bench);
+    expect(bench.peers.older).toEqual(["2"]);
+    bench.nowMs = 40_001;
+    expect(bench.peers.older).toEqual([]);
+    await send(bench);
+    expect(bench.peers.older).toEqual(["2"]);
+    peer.isOld = false;
+    bench.nowMs = 60_000;
+    await send(bench);
+    expect(bench.peers.older).toEqual([]);
+  });
+
+  test("is answered in version 1, and one of version 2 in that", () => {
+    const { bench } = meet();
+    const call = { namespace: "ns", from: "2", to: "1", members, messages: [] };
+    for (const version of [1, 2] as const) {
+      const answer = bench.peers.answerTo({ ...call, version }, [message("1", "2")]);
+      expect(answer).toEqual({ version, messages: [message("1", "2")] });
+    }
+  });
+});
+
+test("A peer that knows no version of ours is complained of once, by what both know", async () => {
+  const bench = new Bench(() => new UnknownVersion("peer", 2, [3, 4]).toResponse());
+  for (let sent = 1; sent <= 2; sent++) {
+    bench.peers.send("2", []);
+    await eventually("a report", () => bench.unreachable.length === sent);
+  }
+  expect(bench.warnings).toEqual(["replica 2 knows peer versions 3, 4, and this one 1, 2"]);
+});
+
+test("An answer in a version that is not known is complained of once, by name", async () => {
+  const bench = new Bench(() => new Response(toBytes({ version: 3, messages: [] })));
+  for (let sent = 1; sent <= 2; sent++) {
+    bench.peers.send("2", []);
+    await eventually("a report", () => bench.unreachable.length === sent);
+  }
+  expect(bench.warnings).toEqual([
+    "replica 2 answered in an unknown peer version 3; this code knows 1, 2",
+  ]);
 });

@@ -1,7 +1,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { clientPath, pokePath, statusPath } from "../../src/protocol/client.ts";
-import { toBytes } from "../../src/protocol/codec.ts";
+import { clientPath, pokePath, statusPath, transferPath } from "../../src/protocol/client.ts";
+import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { maxValueBytes } from "../../src/protocol/limits.ts";
 import { type PeerRequest, peerPath } from "../../src/protocol/peer.ts";
 import { GroupUnderTest, putRequest } from "./group-under-test.ts";
@@ -22,7 +22,7 @@ const callIn = ({ namespace }: GroupUnderTest): PeerRequest => ({
 
 /** What may be wrong about a call. */
 const wrongCalls: Record<string, (call: PeerRequest) => object> = {
-  "of a newer version": (call) => ({ ...call, version: 2 }),
+  "of a newer version": (call) => ({ ...call, version: 3 }),
   "of no version": (call) => ({ ...call, version: undefined }),
   "for another namespace": (call) => ({ ...call, namespace: "elsewhere" }),
   "for another replica": (call) => ({ ...call, to: "3" }),
@@ -126,15 +126,67 @@ describe.each([clientPath, peerPath])("A garbled body to %s", (path) => {
   });
 });
 
-describe("A batch from an edge", () => {
-  test.each([0, 2, "1", null])("of version %j is refused", async (version) => {
+describe("A version that is not known", () => {
+  test.each([
+    [clientPath, "client", [1]],
+    [transferPath, "client", [1]],
+    [peerPath, "peer", [1, 2]],
+  ])("of a body to %s is refused, with those that are", async (path, protocol, known) => {
     const group = new GroupUnderTest();
-    const response = await group.fetch("1", "POST", clientPath, toBytes({ version, requests: [] }));
-    await response.arrayBuffer();
-    expect(response.status).toBe(400);
-    expect(await group.status("1")).toBeNull();
+    for (const version of [0, 3, "1", null]) {
+      const body = { ...callIn(group), requests: [], to: "2", version };
+      const response = await group.fetch("2", "POST", path, toBytes(body));
+      expect(response.status).toBe(400);
+      expect(await response.json()).toEqual({
+        code: "unknown_version",
+        protocol,
+        version: String(version),
+        known,
+        detail: `unknown ${protocol} version ${version}; this code knows ${known.join(", ")}`,
+      });
+    }
+    expect(await group.status("2")).toBeNull();
   });
 
+  test.each([1, 2] as const)(
+    "is not %i, in which a peer is answered that asks in it",
+    async (version) => {
+      const group = new GroupUnderTest();
+      await group.settled();
+      const call = { ...callIn(group), version };
+      const response = await group.fetch("2", "POST", peerPath, toBytes(call));
+      expect(fromBytes(await response.arrayBuffer())).toEqual({ version, messages: [] });
+    },
+  );
+
+  test("of a snapshot's chunk is refused, and the replica goes on", async () => {
+    const group = new GroupUnderTest();
+    const { term } = await group.settled();
+    const chunk = {
+      type: "installSnapshotRequest",
+      from: "1",
+      to: "2",
+      term,
+      snapshot: { term, index: 1000 },
+      shipment: 1,
+      chunk: 0,
+      isLast: true,
+    };
+    const newer = toBytes({ format: 2, state: null, turns: [], rows: [] });
+    for (const [data, why] of [
+      [newer, "snapshot format 2; this code knows 1"],
+      ["text", "a chunk must be bytes"],
+    ] as const) {
+      const call = { ...callIn(group), messages: [{ ...chunk, data }] };
+      const response = await group.fetch("2", "POST", peerPath, toBytes(call));
+      expect([response.status, await response.text()]).toEqual([400, why]);
+    }
+    await group.put("a", "x");
+    expect((await group.settled()).revision).toBe(1);
+  });
+});
+
+describe("A batch from an edge", () => {
   test("with a request that no replica could apply is refused, as a whole, and never gets into the log", async () => {
     const group = new GroupUnderTest();
     const { id } = await group.settled();

@@ -262,12 +262,25 @@ describe("What is billed", () => {
   });
 });
 
+test("An entry of a type that newer code has written is not read as another", async () => {
+  await onDisk((storage, sql) => {
+    storage.persist(appendOf(sized(10)));
+    const packed = [[1, 1, 9, new Uint8Array(10)]];
+    sql.exec("UPDATE log SET entries = ?", toBytes(packed));
+    expect(() => storage.log.slice(asIndex(1), asIndex(1), 99)).toThrow(
+      "entry 1/1 is of type 9; this code knows noop, command, configuration",
+    );
+  });
+});
+
 describe("A schema", () => {
   test("of a newer version is refused, and not touched", async () => {
     const group = new GroupUnderTest();
     await group.inside("2", (_, { storage }) => {
       storage.sql.exec("UPDATE meta SET value = '4' WHERE name = 'schema_version'");
-      expect(() => new DurableStorage(storage)).toThrow(/schema version 4/);
+      expect(() => new DurableStorage(storage)).toThrow(
+        "storage has schema version 4; this code knows 3",
+      );
       expect(storage.sql.exec("SELECT value FROM meta").one()["value"]).toBe("4");
     });
   });

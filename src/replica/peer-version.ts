@@ -1,0 +1,84 @@
+import type { Member } from "../protocol/client.ts";
+import type { PeerVersion } from "../protocol/peer.ts";
+import { type Configuration, founding } from "../raft/membership.ts";
+import type { Message, MessageType } from "../raft/messages.ts";
+
+/**
+ * What replicas of each peer version say, as far as it differs from what the core says today. Version 1 is
+ * recorded in test/fixtures; version 2 has all there is.
+ */
+
+const header = ["type", "from", "to", "term"];
+
+/** The fields that version 1 has. Never changed: there are replicas that read and write just these. */
+const fieldsIn1: Readonly<Record<MessageType, readonly string[]>> = {
+  preVoteRequest: [...header, "last"],
+  preVoteResponse: [...header, "granted"],
+  requestVoteRequest: [...header, "last", "isTransfer"],
+  requestVoteResponse: [...header, "granted"],
+  appendEntriesRequest: [...header, "prev", "entries", "leaderCommit", "round"],
+  appendEntriesResponse: [...header, "round", "result"],
+  installSnapshotRequest: [...header, "snapshot", "shipment", "chunk", "data", "isLast"],
+  installSnapshotResponse: [...header, "shipment", "chunk", "result"],
+  timeoutNowRequest: header,
+};
+
+/** An entry of another type would be taken for a command, and its data for one that cannot be applied. */
+const entryTypesIn1: ReadonlySet<string> = new Set(["noop", "command"]);
+
+/**
+ * A message as a peer of this version takes it; null when that has no words for it.
+ *
+ * @param members those that the group was founded with: in version 1 a group has no others.
+ */
+export function sayIn(
+  version: PeerVersion,
+  message: Message,
+  members: readonly Member[],
+): Message | null {
+  if (version !== 1) return message;
+  return canBeSaidIn1(message, members) ? asIn1(message) : null;
+}
+
+/** What a peer of this version has said, as the core takes it. */
+export function readIn(
+  version: PeerVersion,
+  message: Message,
+  members: readonly Member[],
+): Message {
+  if (version !== 1) return message;
+  const said = asIn1(message);
+  if (said.type !== "installSnapshotRequest") return said;
+  return { ...said, configuration: founding(members) };
+}
+
+function canBeSaidIn1(message: Message, members: readonly Member[]): boolean {
+  switch (message.type) {
+    case "appendEntriesRequest":
+      return message.entries.every(({ type }) => entryTypesIn1.has(type));
+    case "installSnapshotRequest":
+      return isFounding(message.configuration, members);
+    default:
+      return true;
+  }
+}
+
+/** Whether nobody ever came or went, and nobody is about to. */
+function isFounding(configuration: Configuration, members: readonly Member[]): boolean {
+  const { voters, outgoing, learners, nextId, epoch } = configuration;
+  const first = founding(members);
+  const ids = (list: readonly Member[]): string => list.map(({ id }) => id).join();
+  return (
+    ids(voters) === ids(members) &&
+    outgoing.length + learners.length === 0 &&
+    nextId === first.nextId &&
+    epoch === first.epoch
+  );
+}
+
+/** Nothing but what version 1 has. What is left out must be such that a replica can do without. */
+function asIn1(message: Message): Message {
+  const fields = fieldsIn1[message.type];
+  const own = Object.entries(message).filter(([name]) => fields.includes(name));
+  return Object.fromEntries(own) as unknown as Message;
+}

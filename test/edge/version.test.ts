@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { EdgeBindings } from "../../src/edge/env.ts";
+import { ReplicaGroup } from "../../src/edge/replica-group.ts";
+import { toBytes } from "../../src/protocol/codec.ts";
+import { UnknownVersion } from "../../src/protocol/version.ts";
+import { FakeGroup } from "../support/fake-group.ts";
+
+const logged = vi.fn<typeof console.error>();
+beforeEach(() => void vi.spyOn(console, "error").mockImplementation(logged));
+afterEach(() => void logged.mockReset());
+
+/** A group whose replicas all answer the same. */
+function groupThat(answers: () => Response): ReplicaGroup {
+  const stub = { fetch: async () => answers() };
+  const REPLICA = { idFromName: (name: string) => name, get: () => stub };
+  const env = { ...new FakeGroup("shop").env(), REPLICA };
+  return new ReplicaGroup(env as unknown as EdgeBindings, "shop");
+}
+
+const never = new AbortController().signal;
+
+describe("A version that is not known", () => {
+  test.each([0, 2, null])("%j, of an answer, is refused by name", async (version) => {
+    const group = groupThat(() => new Response(toBytes({ version, results: [] })));
+    await expect(group.ask("1", [], never)).rejects.toThrow(
+      `unknown client version ${version}; this code knows 1`,
+    );
+  });
+
+  test.each([
+    ["of today", () => new UnknownVersion("client", 1, [2, 3]).toResponse(), "knows 2, 3"],
+    ["of version 1", () => new Response("unknown client version 1", { status: 400 }), "version 1"],
+  ])("a replica %s says so, and the log has it, with those that are", async (_, answers, what) => {
+    const group = groupThat(answers);
+    await expect(group.ask("1", [], never)).rejects.toThrow(what);
+    await expect(group.transfer("1", "2", never)).rejects.toThrow(what);
+    expect(logged).toHaveBeenCalledTimes(2);
+    expect(logged.mock.lastCall![0]).toContain(what);
+  });
+});
+
+test("Another refusal is no matter of versions, and the log not told", async () => {
+  const group = groupThat(() => new Response("founded with other members", { status: 409 }));
+  await expect(group.status("1", never)).rejects.toThrow("409: founded with other members");
+  expect(logged).not.toHaveBeenCalled();
+});
