@@ -28,6 +28,7 @@ export async function recover(
   batchClients: readonly BatchClient[],
 ): Promise<void> {
   const haveMembersChanged = world.weather.membersEveryMs > 0;
+  world.builds.upgrade();
   world.weather = { ...calm, smallSizes: world.weather.smallSizes };
   world.links.heal();
   for (const host of world.hosts.values()) host.recover();

@@ -69,6 +69,7 @@ const names = [
   "wrong state spreads",
   "state repaired, log kept",
   "state repaired by one of before",
+  "message in peer version 1",
   "edge crash",
   "reply to client lost",
   "faulty minority in the end",

@@ -17,6 +17,8 @@ import { windowSize } from "../../src/kv/request-window.ts";
 import type { MachineState } from "../../src/kv/state-machine.ts";
 import type { Row } from "../../src/kv/table.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
+import type { Member } from "../../src/protocol/client.ts";
+import type { PeerVersion } from "../../src/protocol/peer.ts";
 import { Violation, check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
 import type { Before, Life, Step } from "../invariants/life.ts";
@@ -24,6 +26,7 @@ import type { Input } from "../../src/raft/io.ts";
 import { foundedBy } from "../support/members.ts";
 import { Agenda } from "./agenda.ts";
 import { Corruptions } from "./corruptions.ts";
+import { Builds, passed } from "./builds.ts";
 import { Host } from "./host.ts";
 import { Ledger } from "./ledger.ts";
 import type { SimulatedLife } from "./life.ts";
@@ -64,6 +67,9 @@ export class World {
   readonly ledger: Ledger;
   readonly corruptions = new Corruptions();
   readonly virtual: VirtualHost;
+  readonly builds: Builds;
+  /** The founders, as replicas know each other. */
+  readonly #members: readonly Member[];
   /** The core's limits and timers, the same for all replicas. */
   readonly sizes: Sizes;
   readonly timing: Timing;
@@ -111,6 +117,8 @@ export class World {
     this.timing = { ...timing, core: { ...timing.core, ...core } };
     this.logLimits = drawLogLimits(this.random("log"));
     this.chunkBytes = [50, 100, 100, 300, usualChunkBytes][this.random("chunks").between(0, 4)]!;
+    this.#members = foundedBy(this.founders).voters;
+    this.builds = new Builds(this.random("builds"), this.founders);
     this.virtual = new VirtualHost(this.agenda, this.random("edges"));
     this.links = new Links(this.agenda, this.random("links"), this.seen, weather);
     this.invariants = new Invariants(foundedBy(this.founders), this.#durables);
@@ -194,22 +202,28 @@ export class World {
     { answered, failed }: PeerHearing,
   ): void {
     this.#guard(() => this.invariants.members.mayBeCalled(to));
-    const arrive = this.#copied(messages);
+    const version = this.builds.versionBetween(from, to);
+    // The whole call counts as lost, as src/replica/peers.ts has it.
+    if (passed(version, messages, this.#members).length < messages.length)
+      return void this.agenda.after(1, failed);
+    const arrive = this.#copied(version, messages);
     this.#exchange<() => Message[]>(
       from,
       to,
       "peer request",
-      (life, back) => life.receive(from, arrive(), (answer) => back(this.#copied(answer))),
+      (life, back) => life.receive(from, arrive(), (answer) => back(this.#copied(version, answer))),
       { answered: (arriveBack) => answered(arriveBack()), failed },
     );
   }
 
   /** Messages go as bytes, since on a real way nothing is shared. Returns what becomes of them. */
-  #copied(messages: readonly Message[]): () => Message[] {
-    const bytes = toBytes(messages);
+  #copied(version: PeerVersion, messages: readonly Message[]): () => Message[] {
+    if (version === 1) this.seen.saw("message in peer version 1", messages.length);
+    const whole = passed(version, messages, this.#members);
+    const bytes = toBytes(whole.map(({ said }) => said));
     return () => {
       const copies = fromBytes<Message[]>(bytes);
-      copies.forEach((copy, i) => this.invariants.following.arrives(copy, messages[i]!));
+      copies.forEach((copy, i) => this.invariants.following.arrives(copy, whole[i]!.sent));
       return copies;
     };
   }

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type StatusResult, statusPath } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
 import { Random } from "../../src/raft/random.ts";
 import type { Mutant } from "../mutants/mutant.ts";
+import { freePorts } from "./free-ports.ts";
 import { call } from "./http.ts";
 import { Links } from "./links.ts";
 import { Workerd } from "./workerd.ts";
@@ -161,20 +161,4 @@ export class TortureCluster {
   get #processes(): Workerd[] {
     return [...this.replicas.values(), ...this.edges.values()];
   }
-}
-
-/** Ports that nothing listens on, all at once so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer().listen(0, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
