@@ -1,11 +1,28 @@
-import { clientPath, pokePath, statusPath, transferPath } from "../protocol/client.ts";
+import {
+  clientPath,
+  membersPath,
+  pokePath,
+  rebuildPath,
+  retirePath,
+  statusPath,
+  transferPath,
+} from "../protocol/client.ts";
 import { namespacePattern } from "../protocol/limits.ts";
 import { peerPath } from "../protocol/peer.ts";
 import { credentialOf, gatewayPrefix, reachObject } from "../protocol/reach.ts";
 import { type Settings, anyRegion, parseSettings } from "../protocol/settings.ts";
 import type { ReplicaEnv } from "./replica.ts";
 
-const replicaPaths = new Set([clientPath, peerPath, pokePath, statusPath, transferPath]);
+const replicaPaths = new Set([
+  clientPath,
+  membersPath,
+  peerPath,
+  pokePath,
+  rebuildPath,
+  retirePath,
+  statusPath,
+  transferPath,
+]);
 
 /** Whether the replicas of this Worker can be reached from others, and this request tries to. */
 export function isForGateway({ url }: Request, env: ReplicaEnv): boolean {

@@ -1,6 +1,13 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { type StatusResult, clientPath } from "../../src/protocol/client.ts";
+import {
+  type StatusResult,
+  clientPath,
+  membersPath,
+  rebuildPath,
+  retirePath,
+  transferPath,
+} from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { peerPath } from "../../src/protocol/peer.ts";
 import worker from "../../src/worker.ts";
@@ -38,6 +45,17 @@ describe("The gateway to the replicas", () => {
     });
     expect(garbled.status, "what the replica itself answers").toBe(400);
   });
+
+  test.each([clientPath, membersPath, peerPath, rebuildPath, retirePath, transferPath])(
+    "passes on what comes for %s",
+    async (path) => {
+      const { namespace } = new GroupUnderTest();
+      const init = { method: "POST", headers: authorization, body: "?" };
+      const response = await call(`/_replica/${namespace}/1${path}`, init);
+      expect(await response.text()).toContain("not a map of fields");
+      expect(response.status).toBe(400);
+    },
+  );
 
   test.each([
     ["no secret", {}],
