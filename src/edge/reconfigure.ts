@@ -95,6 +95,13 @@ function refuse(result: ChangeResult | null, wanted: WantedChange, leader: Repli
       { outcome: "unknown" },
     );
   }
+  if (result.type === "tooOld") {
+    const ids = result.ids.join(", ");
+    throw new Problem(
+      "not_ready",
+      `replica ${ids} runs code that knows no change of members; deploy the present one there first`,
+    );
+  }
   if (result.type !== "refused") return;
   switch (result.reason) {
     case "no_such_member":

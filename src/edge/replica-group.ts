@@ -26,6 +26,7 @@ import type { ReplicaCall } from "../protocol/replica-call.ts";
 import { type Settings, anyRegion } from "../protocol/settings.ts";
 import { checkVersion, versionsKnown } from "../protocol/version.ts";
 import { type EdgeBindings, settingsOf } from "./env.ts";
+import { type StatusOfAnyCode, inFull } from "./old-status.ts";
 
 /**
  * The replicas of one namespace, as an edge reaches them. Every call throws whatever befell it, and
@@ -74,12 +75,20 @@ export class ReplicaGroup {
 
   /** Asks a replica what it says of itself. */
   status(id: string, signal: AbortSignal): Promise<StatusResult> {
-    return this.#call(id, { path: statusPath, method: "GET", signal });
+    return this.#call<StatusOfAnyCode>(id, {
+      path: statusPath,
+      method: "GET",
+      signal,
+    }).then(inFull);
   }
 
   /** Like `status`, and makes the replica check its deadlines: its alarm may be late. */
   poke(id: string, signal: AbortSignal): Promise<StatusResult> {
-    return this.#call(id, { path: pokePath, method: "POST", signal });
+    return this.#call<StatusOfAnyCode>(id, {
+      path: pokePath,
+      method: "POST",
+      signal,
+    }).then(inFull);
   }
 
   /** Asks a leader to hand over to another replica. */

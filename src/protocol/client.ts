@@ -157,6 +157,8 @@ export type ChangeResult =
   | { readonly type: "refused"; readonly reason: ChangeRefusal }
   /** Nothing happens now: another change is under way, or the leader has to hand over first. */
   | { readonly type: "dropped" }
+  /** Nothing happens now: these run code that knows no change, and could follow no further. */
+  | { readonly type: "tooOld"; readonly ids: readonly string[] }
   | { readonly type: "notLeader"; readonly leader: string | null }
   /** It may have begun or not. */
   | { readonly type: "unknown" };

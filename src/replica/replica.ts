@@ -208,8 +208,13 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   async #change({ change }: ChangeRequest): Promise<Response> {
-    const notLeader: ChangeResult = { type: "notLeader", leader: null };
-    return new Response(toBytes((await this.#membership?.driver.change(change)) ?? notLeader));
+    const { driver, peers } = this.#membership ?? {};
+    const older = driver?.raft.role === "leader" ? peers!.older : [];
+    const result: ChangeResult =
+      older.length > 0
+        ? { type: "tooOld", ids: older }
+        : ((await driver?.change(change)) ?? { type: "notLeader", leader: null });
+    return new Response(toBytes(result));
   }
 
   #rebuild({ epoch }: RebuildRequest): Response {

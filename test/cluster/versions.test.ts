@@ -99,3 +99,37 @@ test("a group of version 1 is upgraded replica by replica amid writes", async ()
   expect(new Set(replicas.map(({ stateHash }) => stateHash)).size).toBe(1);
   await nothingIsLost(writers);
 });
+
+test("members cannot change while a replica of version 1 is there, and can once it is upgraded", async () => {
+  cluster = await RollingCluster.start(["new", "new", "old"], "20000");
+  const [client] = clients() as [StoreClient, StoreClient];
+  expect(isWritten(await client.put("a", "1"))).toBe(true);
+  await cluster.settled("1");
+  await cluster.handOver("1", "1");
+  const { body } = await client.send("GET", "/cluster/members");
+  expect(JSON.parse(body)).toMatchObject({ leader: "1", members: [{}, {}, { role: "voter" }] });
+
+  const refused = await client.send("DELETE", "/cluster/members/2");
+  expect(JSON.parse(refused.body)).toMatchObject({ code: "not_ready", outcome: "not_applied" });
+  expect(refused.body).toContain("replica 3 runs code that knows no change of members");
+  expect(isWritten(await client.put("a", "2"))).toBe(true);
+
+  await cluster.restart("3", "new");
+  await eventually(
+    "replica 2 goes",
+    async () => {
+      const { status, body: text } = await client.send("DELETE", "/cluster/members/2");
+      if (status !== 200) throw new Error(text);
+      return true;
+    },
+    { withinMs: 20_000 },
+  );
+  expect(isWritten(await client.put("a", "3"))).toBe(true);
+  // Code of before must not touch what it would not understand.
+  await cluster.restart("3", "old");
+  const without = await client.get("a", "?timeout=1s");
+  expect(without.status).toBe(503);
+  expect(cluster.log("3")).toContain("storage has schema version 3; this code knows 2");
+  await cluster.restart("3", "new");
+  expect((await client.get("a")).body).toBe("3");
+});

@@ -3,7 +3,7 @@ import type { EdgeBindings } from "../../src/edge/env.ts";
 import { ReplicaGroup } from "../../src/edge/replica-group.ts";
 import { toBytes } from "../../src/protocol/codec.ts";
 import { UnknownVersion } from "../../src/protocol/version.ts";
-import { FakeGroup } from "../support/fake-group.ts";
+import { FakeGroup, statusOf } from "../support/fake-group.ts";
 
 const logged = vi.fn<typeof console.error>();
 beforeEach(() => void vi.spyOn(console, "error").mockImplementation(logged));
@@ -43,4 +43,36 @@ test("Another refusal is no matter of versions, and the log not told", async () 
   const group = groupThat(() => new Response("founded with other members", { status: 409 }));
   await expect(group.status("1", never)).rejects.toThrow("409: founded with other members");
   expect(logged).not.toHaveBeenCalled();
+});
+
+describe("What a replica says of itself that runs code of before members could change", () => {
+  const { membersIndex: _, nextId: __, epoch: ___, ...rest } = statusOf("2", "leader", "2");
+  const members = ["1", "2", "3"].map((id) => ({ id, region: "weur" }));
+  const old = { ...rest, members };
+  const voters = members.map((each) => Object.assign({ role: "voter", replaces: null }, each));
+
+  test.each(["status", "poke"] as const)("to a %s, is understood", async (how) => {
+    const group = groupThat(() => new Response(toBytes(old)));
+    expect(await group[how]("2", never)).toEqual({
+      ...rest,
+      members: voters,
+      membersIndex: 0,
+      nextId: "4",
+      epoch: 1,
+    });
+  });
+
+  test("of today is left as it is", async () => {
+    const learner = { id: "7", region: "weur", role: "learner" as const, replaces: "2" };
+    const now = {
+      ...statusOf("2", "leader", "2"),
+      members: [learner],
+      membersIndex: 9,
+      nextId: "8",
+    };
+    const group = groupThat(() => new Response(toBytes(now)));
+    expect(await group.status("2", never)).toEqual(now);
+    const none = groupThat(() => new Response(toBytes({ type: "uninitialised" })));
+    expect(await none.status("2", never)).toEqual({ type: "uninitialised" });
+  });
 });
