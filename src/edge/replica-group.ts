@@ -100,7 +100,11 @@ export class ReplicaGroup {
   /** Asks a leader to let others belong to the group. */
   change(id: string, change: ChangeRequest["change"], signal: AbortSignal): Promise<ChangeResult> {
     const body: ChangeRequest = { version: clientProtocolVersion, change };
-    return this.#call(id, { path: membersPath, method: "POST", body: toBytes(body), signal });
+    const call = { path: membersPath, method: "POST", body: toBytes(body), signal };
+    return this.#call<ChangeResult>(id, call).catch((error: unknown) => {
+      if (isTooOld(error)) return { type: "tooOld", ids: [id] };
+      throw error;
+    });
   }
 
   /** Has a replica go on alone, though the quorum is lost. */
@@ -132,8 +136,23 @@ export class ReplicaGroup {
       const why = `replica ${id} answered ${response.status}: ${text}`;
       // To the client it is like a replica that is away, so only the log tells why.
       if (versionsKnown("client", response.status, text) !== null) console.error(why);
-      throw new Error(why);
+      throw new RefusedCall(response.status, why);
     }
     return fromBytes<T>(bytes);
   }
+}
+
+class RefusedCall extends Error {
+  override readonly name = "RefusedCall";
+  readonly status: number;
+
+  constructor(status: number, why: string) {
+    super(why);
+    this.status = status;
+  }
+}
+
+/** Code of before members could change knows no such path, nor does its gateway. */
+function isTooOld(error: unknown): boolean {
+  return error instanceof RefusedCall && error.status === 404;
 }

@@ -76,3 +76,11 @@ describe("What a replica says of itself that runs code of before members could c
     expect(await none.status("2", never)).toEqual({ type: "uninitialised" });
   });
 });
+
+test("A replica that runs code of before members could change is said to be too old for that", async () => {
+  const change = { type: "remove", id: "2" } as const;
+  const old = groupThat(() => new Response("no POST /members here", { status: 404 }));
+  expect(await old.change("1", change, never)).toEqual({ type: "tooOld", ids: ["1"] });
+  const ill = groupThat(() => new Response("oops", { status: 500 }));
+  await expect(ill.change("1", change, never)).rejects.toThrow("500: oops");
+});

@@ -70,6 +70,7 @@ const names = [
   "state repaired, log kept",
   "state repaired by one of before",
   "message in peer version 1",
+  "message that peer version 1 cannot say",
   "edge crash",
   "reply to client lost",
   "faulty minority in the end",

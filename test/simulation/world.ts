@@ -204,8 +204,11 @@ export class World {
     this.#guard(() => this.invariants.members.mayBeCalled(to));
     const version = this.builds.versionBetween(from, to);
     // The whole call counts as lost, as src/replica/peers.ts has it.
-    if (passed(version, messages, this.#members).length < messages.length)
-      return void this.agenda.after(1, failed);
+    if (passed(version, messages, this.#members).length < messages.length) {
+      this.seen.saw("message that peer version 1 cannot say");
+      this.agenda.after(1, failed);
+      return;
+    }
     const arrive = this.#copied(version, messages);
     this.#exchange<() => Message[]>(
       from,
