@@ -34,7 +34,11 @@ export async function recover(
   for (const host of world.hosts.values()) host.recover();
   const everybody = [...clients, ...batchClients];
   for (const client of everybody) client.finish();
-  if (haveMembersChanged) await membersSettle(world);
+  if (haveMembersChanged) {
+    // A change that was wanted in the last moment has begun by then; nobody wants another.
+    await world.runFor(10);
+    await membersSettle(world);
+  }
   // Whose state is wrong is one that may fail; and it takes a majority of right ones to find it.
   const minority = wrongIn(world).length > 0 ? nobody : drawMinority(world);
   if (!minority.isReached) cut(world, minority);
