@@ -1,26 +1,19 @@
 import type { Context, RoleHandler } from "./context.ts";
 import { Inspection } from "./inspection.ts";
 import type { Proposal, RequestId } from "./io.ts";
-import { type Change, type Configuration, isMember, isVoter } from "./membership.ts";
+import { type Change, type Configuration, isVoter } from "./membership.ts";
 import type { AppendEntriesResponse, InstallSnapshotResponse, Message } from "./messages.ts";
 import type { Progress } from "./progress.ts";
 import { Reconfiguration } from "./reconfiguration.ts";
 import { committedIndex, isQuorum, reachedByQuorum } from "./quorum.ts";
 import { ReadIndex } from "./read-index.ts";
 import { Repairs } from "./repairs.ts";
+import { Replication } from "./replication.ts";
 import { Rest } from "./rest.ts";
 import { Shipments } from "./shipments.ts";
 import { spareIndex } from "./spare-index.ts";
 import { Succession } from "./succession.ts";
-import {
-  type Content,
-  type Entry,
-  type LogIndex,
-  type NodeId,
-  asIndex,
-  offset,
-  zeroEntryId,
-} from "./types.ts";
+import { type Content, type LogIndex, type NodeId, asIndex, offset } from "./types.ts";
 
 /** Orders proposals into the log, replicates it, and decides what is committed. */
 export class Leader implements RoleHandler {
@@ -36,6 +29,7 @@ export class Leader implements RoleHandler {
   readonly #repairs: Repairs;
   readonly inspection: Inspection;
   readonly #rest: Rest;
+  readonly #replication: Replication;
   /** When to check again that a quorum still answers. */
   #quorumDeadlineMs: number;
 
@@ -49,13 +43,16 @@ export class Leader implements RoleHandler {
     this.#reconfiguration.followMembers();
     this.#shipments = new Shipments(context);
     this.#repairs = new Repairs(context, this.#followers, this.#shipments);
-    this.inspection = new Inspection(context, this.#repairs, () => {
-      for (const [node, progress] of this.#followers) this.#sendEmpty(node, progress);
-    });
+    this.inspection = new Inspection(context, this.#repairs, () => this.#replication.tellAll());
     this.#rest = new Rest(context, this.#followers, {
       reads: this.reads,
       succession: this.#succession,
       inspection: this.inspection,
+    });
+    this.#replication = new Replication(context, this.#followers, this.#shipments, this.#repairs, {
+      round: () => this.reads.newestRound,
+      verdict: () => this.inspection.verdict,
+      isMark: (progress) => this.#rest.isAsking(progress),
     });
   }
 
@@ -113,7 +110,7 @@ export class Leader implements RoleHandler {
     if (this.#rest.isAwake) this.#succession.time();
     this.#reconfiguration.time();
     this.#rest.time();
-    this.#heartbeat();
+    this.#replication.heartbeat();
   }
 
   /** Who slept has not been heard, which says nothing (cockroachdb/cockroach#9561). */
@@ -126,7 +123,7 @@ export class Leader implements RoleHandler {
   wakeAll(): void {
     if (this.#rest.isAwake) return;
     this.stir();
-    this.#heartbeat();
+    this.#replication.heartbeat();
   }
 
   propose(proposals: readonly Proposal[]): void {
@@ -213,7 +210,7 @@ export class Leader implements RoleHandler {
     }));
     effects.persistLog(log.append(entries));
     this.#reconfiguration.followMembers();
-    for (const node of this.#followers.keys()) this.#replicate(node);
+    for (const node of this.#followers.keys()) this.#replication.replicate(node);
   }
 
   #configure(configuration: Configuration): void {
@@ -234,28 +231,12 @@ export class Leader implements RoleHandler {
         return this.#accepted(from, progress, result.matchIndex);
       case "conflict": {
         const meet = this.#context.log.lastWithTermAtMost(result.hint.index, result.hint.term);
-        if (progress.refused(result.prevIndex, meet.index)) this.#probe(from);
+        if (progress.refused(result.prevIndex, meet.index)) this.#replication.probe(from);
         return;
       }
       case "stale":
         // Its newer term has already deposed this leader, or it answers an earlier term of ours.
         return;
-    }
-  }
-
-  /** Sends what the follower lacks, as much as its window takes. */
-  #replicate(node: NodeId): void {
-    const { config, log } = this.#context;
-    const progress = this.#followers.get(node)!;
-    if (!this.#hasEntry(progress.nextIndex)) return this.#maybeShip(node, progress);
-    while (
-      progress.nextIndex <= log.last.index &&
-      progress.mayReplicate(config.maxInflightMessages, config.maxInflightBytes)
-    ) {
-      const entries = log.slice(progress.nextIndex, log.last.index, config.maxMessageBytes);
-      this.#send(node, offset(progress.nextIndex, -1), entries);
-      const bytes = entries.reduce((sum, { data }) => sum + data.byteLength, 0);
-      progress.sentEntries(entries.at(-1)!.index, bytes);
     }
   }
 
@@ -270,13 +251,14 @@ export class Leader implements RoleHandler {
     if (shipment !== null) {
       // It has its snapshot, though perhaps that is not enough any more, or got on without one.
       const isThere = progress.matchIndex >= shipment.snapshot.index;
-      if (isThere || this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();
+      if (isThere || this.#replication.hasEntry(offset(progress.matchIndex, 1)))
+        progress.becomeReplicate();
       // It is there, but perhaps what was sent to it is not.
       else if (shipment.isDue(this.#context.nowMs, this.#context.config.electionMaxMs)) {
         return this.#shipments.send(node, shipment);
       }
     }
-    this.#replicate(node);
+    this.#replication.replicate(node);
   }
 
   #takeSnapshotResult(message: InstallSnapshotResponse, progress: Progress): void {
@@ -291,82 +273,10 @@ export class Leader implements RoleHandler {
     if (result.type === "restart") {
       if (shipment === repair) return this.#repairs.restart(from);
       progress.becomeProbe();
-      return this.#replicate(from);
+      return this.#replication.replicate(from);
     }
     shipment.advance(this.#context.nowMs);
     this.#shipments.send(from, shipment);
-  }
-
-  /** Sends a follower the state, if it is there to take it. */
-  #maybeShip(node: NodeId, progress: Progress): void {
-    if (!progress.active || progress.shipment !== null) return;
-    // One that has left is told if that takes no more than a few entries.
-    if (!isMember(this.#context.log.configuration, node)) return;
-    // This one gives it another state as well.
-    this.#repairs.end(node);
-    const shipment = this.#shipments.open();
-    progress.becomeSnapshot(shipment);
-    this.#shipments.send(node, shipment);
-  }
-
-  /**
-   * Whether the entry at `index` is still in the log; a follower that needs older ones needs a
-   * snapshot.
-   */
-  #hasEntry(index: LogIndex): boolean {
-    return index > this.#context.log.base.index;
-  }
-
-  /**
-   * Asks whether the follower's log meets ours before its next entry, sending that along if there
-   * is one.
-   */
-  #probe(node: NodeId): void {
-    const progress = this.#followers.get(node)!;
-    if (progress.nextIndex <= this.#context.log.last.index) this.#replicate(node);
-    else this.#sendEmpty(node, progress);
-  }
-
-  /**
-   * One empty message right before the next entry: a heartbeat that also finds out whether anything
-   * sent was lost.
-   */
-  #sendEmpty(node: NodeId, progress: Progress): void {
-    this.#send(node, offset(progress.nextIndex, -1), [], this.#rest.isAsking(progress));
-    progress.sentProbe();
-  }
-
-  #send(to: NodeId, prevIndex: LogIndex, entries: readonly Entry[], isMark = false): void {
-    const { config, term, log, effects, nowMs } = this.#context;
-    const { verdict } = this.inspection;
-    const prevTerm = log.termAt(prevIndex);
-    effects.sendNow({
-      type: "appendEntriesRequest",
-      from: config.id,
-      to,
-      term,
-      // Where the log no longer reaches back, the message claims nothing and is a bare sign of
-      // life.
-      prev: prevTerm === null ? zeroEntryId : { term: prevTerm, index: prevIndex },
-      entries,
-      leaderCommit: log.commitIndex,
-      round: this.reads.newestRound,
-      ...(verdict === null ? {} : { verdict }),
-      ...(isMark ? { sleep: true } : {}),
-    });
-    const progress = this.#followers.get(to)!;
-    // What lies before entries under way cannot find out that they were lost, so it replaces no heartbeat.
-    if (offset(prevIndex, 1) === progress.nextIndex) progress.lastSentMs = nowMs;
-  }
-
-  #heartbeat(): void {
-    const { nowMs, config } = this.#context;
-    const dueAfter = (ms: number): [NodeId, Progress][] =>
-      [...this.#followers].filter(([, progress]) => nowMs - progress.lastSentMs >= ms);
-    if (dueAfter(config.heartbeatMs).length === 0) return;
-    // Those nearly due go along, so that one wake-up serves all followers.
-    for (const [node, progress] of dueAfter(config.heartbeatMs / 2))
-      this.#sendEmpty(node, progress);
   }
 
   /**
@@ -408,7 +318,7 @@ export class Leader implements RoleHandler {
   #configured(): void {
     const { config, log, term } = this.#context;
     this.#reconfiguration.committed();
-    for (const node of this.#followers.keys()) this.#probe(node);
+    for (const node of this.#followers.keys()) this.#replication.probe(node);
     if (!isVoter(log.configuration, config.id)) {
       this.#succession.begin();
       return this.#context.becomeFollower(term, null);
@@ -430,11 +340,7 @@ export class Leader implements RoleHandler {
     const { log, term } = this.#context;
     if (log.termAt(log.commitIndex) !== term) return;
     if (!this.reads.maybeBegin(log.commitIndex)) return;
-    for (const [node, progress] of this.#followers) {
-      // Sent before what is known to match, so that it cannot be refused for entries still on their
-      // way.
-      this.#send(node, progress.matchIndex, []);
-    }
+    this.#replication.askAll();
     this.#releaseReads();
   }
 

@@ -11,6 +11,7 @@ import { type Input, type Output, type Snapshot, type SnapshotSource, isWish } f
 import { Leader } from "./leader.ts";
 import { type LogReader, RaftLog } from "./log.ts";
 import { hasLeft, isVoter, rebuildTerms, rebuiltFrom } from "./membership.ts";
+import { staleAnswer } from "./stale.ts";
 import {
   type Message,
   type PreVoteRequest,
@@ -275,7 +276,11 @@ export class Raft implements Context {
     const isVote = message.type === "requestVoteRequest" || message.type === "preVoteRequest";
     // Whoever stands misses its leader, so one that is there must show itself, whatever it answers.
     if (isVote && !this.#knowsToHaveLeft(message.from)) this.#role.stir();
-    if (message.term < this.#term) return this.#answerStale(message);
+    if (message.term < this.#term) {
+      const answer = staleAnswer(message, this.#term);
+      if (answer !== null) this.effects.sendAfterPersist(answer);
+      return;
+    }
     if (isVote && this.#knowsToHaveLeft(message.from)) return this.#answerLeft(message);
     if (message.term > this.#term) {
       if (isVote && this.#hasFreshLeader() && !this.#hasGivenUp(message)) return;
@@ -322,57 +327,6 @@ export class Raft implements Context {
   #hasFreshLeader(): boolean {
     if (this.#role instanceof Follower) return this.#role.hasFreshLeader;
     return this.role === "leader";
-  }
-
-  /**
-   * Tells a sender that its term has passed. Without an answer, one stuck in an older term would
-   * never find out (etcd, free stuck candidate).
-   */
-  #answerStale(message: Message): void {
-    const header = { from: this.config.id, to: message.from, term: this.#term };
-    switch (message.type) {
-      case "appendEntriesRequest": {
-        const { round } = message;
-        const result = { type: "stale" } as const;
-        return this.effects.sendAfterPersist({
-          ...header,
-          type: "appendEntriesResponse",
-          round,
-          result,
-        });
-      }
-      case "installSnapshotRequest": {
-        const { shipment, chunk } = message;
-        const result = { type: "stale" } as const;
-        return this.effects.sendAfterPersist({
-          ...header,
-          type: "installSnapshotResponse",
-          shipment,
-          chunk,
-          result,
-        });
-      }
-      case "preVoteRequest":
-        return this.effects.sendAfterPersist({
-          ...header,
-          type: "preVoteResponse",
-          granted: false,
-        });
-      case "requestVoteRequest":
-        return this.effects.sendAfterPersist({
-          ...header,
-          type: "requestVoteResponse",
-          granted: false,
-        });
-      case "timeoutNowRequest":
-      case "appendEntriesResponse":
-      case "installSnapshotResponse":
-      case "preVoteResponse":
-      case "requestVoteResponse":
-        return;
-      default:
-        return unreachable(message);
-    }
   }
 
   #answerVote(request: PreVoteRequest | RequestVoteRequest): void {

@@ -222,9 +222,8 @@ export const coreMutants: readonly Mutant[] = [
     name: "overtaken-snapshot-awaited",
     what: "a leader goes on with a shipment whose end the follower has reached",
     file: "src/raft/leader.ts",
-    find: "if (isThere || this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();",
-    replace:
-      "if (isThere && this.#hasEntry(offset(progress.matchIndex, 1))) progress.becomeReplicate();",
+    find: "if (isThere || this.#replication.hasEntry(offset(progress.matchIndex, 1)))",
+    replace: "if (isThere && this.#replication.hasEntry(offset(progress.matchIndex, 1)))",
   },
   {
     name: "compaction-of-what-is-not-applied",

@@ -27,8 +27,8 @@ export const divergenceMutants: readonly Mutant[] = [
     name: "minority-leads-on",
     what: "a leader that finds that its state is wrong goes on leading",
     file: "src/raft/raft.ts",
-    find: `if (this.audit.hears(verdict) && this.role !== "follower")`,
-    replace: `if (this.audit.hears(verdict) && this.role === "candidate")`,
+    find: `if (!this.audit.hears(verdict) || this.role === "follower") return;`,
+    replace: `if (!this.audit.hears(verdict) || this.role !== "candidate") return;`,
   },
   {
     name: "diverged-replica-stands",

@@ -387,7 +387,7 @@ describe("a leader of term 2 that compares every second entry", () => {
   test("[A13] hands over to nobody who has diverged", () => {
     const n1 = repairing();
     expect(n1.transfer("n2")).toEqual([]);
-    expect(n1.transfer("n3")).toEqual(["send n1->n3 timeoutNowRequest t2"]);
+    expect(n1.transfer("n3")).toEqual(["send n1->n3 timeoutNowRequest t2 last 2/4"]);
   });
 });
 

@@ -255,7 +255,7 @@ describe("a leader that sleeps", () => {
 
 describe("a leader of a high rank", () => {
   const ranks = new Map([["n3", 0]]);
-  const told = "send n1->n3 timeoutNowRequest t1";
+  const told = "send n1->n3 timeoutNowRequest t1 last 1/1";
 
   test("[Q9] hands over before it asks anybody to sleep, or sleeps if nothing comes of it", () => {
     const n1 = settledLeader({ restMs, ranks });

@@ -17,7 +17,6 @@ import { windowSize } from "../../src/kv/request-window.ts";
 import type { MachineState } from "../../src/kv/state-machine.ts";
 import type { Row } from "../../src/kv/table.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
-import type { Member } from "../../src/protocol/client.ts";
 import type { PeerVersion } from "../../src/protocol/peer.ts";
 import { Violation, check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
