@@ -2,6 +2,8 @@ import type { Member } from "../protocol/client.ts";
 import type { PeerVersion } from "../protocol/peer.ts";
 import { type Configuration, founding } from "../raft/membership.ts";
 import type { Message, MessageType } from "../raft/messages.ts";
+import { formulaOf } from "../kv/running-hash.ts";
+import { unpackChunk } from "./snapshot-chunk.ts";
 
 /**
  * What replicas of each peer version say, as far as it differs from what the core says today. Version 1 is
@@ -57,10 +59,16 @@ function canBeSaidIn1(message: Message, members: readonly Member[]): boolean {
     case "appendEntriesRequest":
       return message.entries.every(({ type }) => entryTypesIn1.has(type));
     case "installSnapshotRequest":
-      return isFounding(message.configuration, members);
+      return isFounding(message.configuration, members) && isOfFirstFormula(message.data);
     default:
       return true;
   }
+}
+
+/** Whether a chunk brings no hash that code of then would take for a broken one, and stop at. */
+function isOfFirstFormula(chunk: Uint8Array): boolean {
+  const { state } = unpackChunk(chunk);
+  return state === null || formulaOf(state.hash) === 1;
 }
 
 /** Whether nobody ever came or went, and nobody is about to. */

@@ -8,7 +8,7 @@ import { type Configuration, founding } from "../../src/raft/membership.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { asPeerRequest } from "../../src/replica/check-body.ts";
 import { readIn, sayIn } from "../../src/replica/peer-version.ts";
-import { unpackChunk } from "../../src/replica/snapshot-chunk.ts";
+import { packChunk, unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import { members, peerSamples } from "../fixtures/peer-samples.ts";
 import { type Recorded, type Recording, fromHex, unwritten } from "../fixtures/recording.ts";
 
@@ -109,6 +109,14 @@ describe("What is said in version 1", () => {
     expect(sayIn(1, { ...message, configuration }, members)).toBeNull();
     expect(sayIn(2, { ...message, configuration }, members)).not.toBeNull();
   });
+});
+
+test("Version 1 has no word for a state whose hash is of a later formula", () => {
+  const [message] = peerSamples.installSnapshotRequest;
+  if (message?.type !== "installSnapshotRequest") throw new Error("it has another type");
+  const { state, ...rest } = unpackChunk(message.data);
+  const later = { ...state!, hash: `2.${state!.hash}` };
+  expect(sayIn(1, { ...message, data: packChunk({ ...rest, state: later }) }, members)).toBeNull();
 });
 
 test("Version 2 says and reads everything as it is", () => {

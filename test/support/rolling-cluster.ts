@@ -74,6 +74,22 @@ export class RollingCluster {
     await process.start();
   }
 
+  /**
+   * A group that was founded by replicas of the old build, of which the first two have been upgraded, as it
+   * is halfway through a deploy.
+   */
+  static async halfway(logBytes: string): Promise<RollingCluster> {
+    const cluster = await RollingCluster.start(["old", "old", "old"], logBytes);
+    const put = await fetch(`${cluster.url("1")}/v1/ns/${namespace}/keys/first`, {
+      method: "PUT",
+      body: "of old",
+    });
+    await put.arrayBuffer();
+    await cluster.settled("1");
+    for (const id of ["1", "2"]) await cluster.restart(id, "new");
+    return cluster;
+  }
+
   /** What the replicas say of themselves, asked by way of one Worker. */
   async status(via: string): Promise<ClusterStatus> {
     const response = await fetch(`${this.url(via)}/v1/ns/${namespace}/cluster`);
