@@ -87,6 +87,7 @@ describe("A group of three", () => {
       region: ["wnam", "enam", "weur"][Number(leader.id) - 1],
       role: "leader",
       term: leader.term,
+      epoch: 1,
     });
     expect(sequence).toBe(2);
   });
