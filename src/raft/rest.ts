@@ -90,6 +90,8 @@ export class Rest {
   isAnswered(message: AppendEntriesResponse | InstallSnapshotResponse): boolean {
     if (message.type === "installSnapshotResponse") return this.isAsleep;
     const { from, round, asleep } = message;
+    // It was given up, and is there after all.
+    if (this.isAsleep && !this.#asleep.has(from)) return true;
     if (this.isAwake || round < this.#round) return false;
     if (this.isAsleep) return asleep !== true;
     if (asleep === true) this.#asleep.add(from);
