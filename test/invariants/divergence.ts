@@ -3,7 +3,7 @@ import type { Message } from "../../src/raft/messages.ts";
 import { isQuorum } from "../../src/raft/quorum.ts";
 import type { LogIndex, NodeId } from "../../src/raft/types.ts";
 import { check } from "./check.ts";
-import type { Life, Step } from "./life.ts";
+import type { Step } from "./life.ts";
 import type { Raft } from "../../src/raft/raft.ts";
 
 /** Old ones are forgotten by replicas, who need not know them all. */
@@ -70,7 +70,7 @@ export class DivergenceInvariants {
     if (diverged !== undefined || changes > known)
       for (const said of told.at.values()) said.delete(from);
     if (diverged !== undefined) return;
-    if (digest !== undefined) this.#hears(replica, from, digest);
+    if (digest !== undefined) this.#hears(step, from, digest);
   }
 
   /** It leads nobody, wants to lead nobody, and gives its state to nobody. */
@@ -84,12 +84,13 @@ export class DivergenceInvariants {
   }
 
   /** Once a majority has told it of another state than its own, a leader leads no more. */
-  #hears({ id, raft }: Life, from: NodeId, digest: Digest): void {
+  #hears({ replica: { id, raft }, before }: Step, from: NodeId, digest: Digest): void {
     const told = this.#toldAt(raft).at;
     const at = told.get(digest.index) ?? new Map<NodeId, Digest>();
     told.set(digest.index, at.set(from, digest));
     if (raft.role !== "leader") return;
-    const { configuration } = raft.log;
+    // By the voters of when it heard it: it may have made others voters since.
+    const { configuration } = before;
     for (const own of [...this.#ownOf(raft).values()].slice(-looked)) {
       const said = told.get(own.index) ?? new Map<NodeId, Digest>();
       for (const { hash, formula } of said.values()) {
