@@ -14,6 +14,7 @@ const tenMinutesMs = 10 * 60_000;
 async function sleepingGroup(seed: number): Promise<World> {
   const plan: Plan = { ...planOf(seed), replicas: 3, weather: calm };
   const world = new World(plan, new Trace(), { restMs: 100 });
+  world.builds.upgrade();
   const founder = world.host("1");
   for (const { life } of world.hosts.values()) life.poke(() => {});
   founder.life.driver.campaign();
