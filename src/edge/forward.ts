@@ -70,7 +70,7 @@ export class Forwarding {
     this.#group = group;
     this.#draft = draft;
     this.#search = new LeaderSearch(group.founder);
-    this.#lookout = new Lookout(group, this.#search);
+    this.#lookout = new Lookout(group, this.#search, cache);
     this.#deadlineMs = Date.now() + timeoutMs;
     this.#deadline = AbortSignal.timeout(timeoutMs);
     // A replica that says nothing for so long is taken for dead; a second one must get its chance.

@@ -1,3 +1,7 @@
+import type { Member } from "../protocol/client.ts";
+
+type MembersAt = Pick<Known, "members" | "membersIndex">;
+
 /** What this isolate knows of a namespace: only ever a hint, since it may be old. */
 export interface Known {
   /** The replica that led last; null when that one was lost, or none was found. */
@@ -6,9 +10,12 @@ export interface Known {
   readonly sequence: number;
   /** The epoch that it is of: in a group that was rebuilt the numbers may have gone back. */
   readonly epoch: number;
+  /** Who belonged to the group, by the newest configuration that was heard of, and its index. */
+  readonly members: readonly Member[];
+  readonly membersIndex: number;
 }
 
-const little: Known = { leader: null, sequence: 0, epoch: 1 };
+const little: Known = { leader: null, sequence: 0, epoch: 1, members: [], membersIndex: -1 };
 
 /** What an isolate remembers between requests; the namespace not used for longest goes first. */
 export class LeaderCache {
@@ -40,6 +47,12 @@ export class LeaderCache {
     const known = this.get(namespace) ?? little;
     const isNewer = epoch > known.epoch || (epoch === known.epoch && sequence > known.sequence);
     this.#change(namespace, isNewer ? { sequence, epoch } : {});
+  }
+
+  /** Notes who belongs to the group. The settings may name nobody any more that does. */
+  noteMembers(namespace: string, { members, membersIndex }: MembersAt): void {
+    const known = this.get(namespace) ?? little;
+    if (membersIndex > known.membersIndex) this.#change(namespace, { members, membersIndex });
   }
 
   #change(namespace: string, change: Partial<Known>): void {

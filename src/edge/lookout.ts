@@ -1,4 +1,5 @@
 import type { Member, StatusResult } from "../protocol/client.ts";
+import type { LeaderCache } from "./leader-cache.ts";
 import type { LeaderSearch } from "./leader-search.ts";
 import { backoffMs, pause } from "./pause.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
@@ -15,11 +16,13 @@ export const longestPauseMs = 250;
 export class Lookout {
   readonly #group: ReplicaGroup;
   readonly #search: LeaderSearch;
+  readonly #cache: LeaderCache;
   #looks = 0;
 
-  constructor(group: ReplicaGroup, search: LeaderSearch) {
+  constructor(group: ReplicaGroup, search: LeaderSearch, cache: LeaderCache) {
     this.#group = group;
     this.#search = search;
+    this.#cache = cache;
   }
 
   /**
@@ -40,7 +43,8 @@ export class Lookout {
       };
       if (deadline.aborted) return resolve(null);
       deadline.addEventListener("abort", () => resolve(null));
-      for (const member of this.#group.members) watch(member);
+      const known = this.#cache.get(this.#group.namespace)?.members ?? [];
+      for (const member of [...known, ...this.#group.members]) watch(member);
     });
     isFound.abort();
     return leader;
@@ -63,6 +67,7 @@ export class Lookout {
       signal.throwIfAborted();
       const status = await this.#poke(id, signal);
       if (status === null) continue;
+      if (status.type === "status") this.#cache.noteMembers(this.#group.namespace, status);
       const leader = this.#search.says(id, status);
       if (leader !== null) return leader;
       if (status.type !== "uninitialised") for (const member of status.members) meet(member);

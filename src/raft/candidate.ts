@@ -41,8 +41,8 @@ export class Candidate implements RoleHandler {
 
   receive(message: Message): void {
     if (message.type !== this.#awaited) return;
-    if (message.type === "preVoteResponse" && message.hasLeft === true)
-      return this.#context.leaveGroup();
+    if (message.type === "preVoteResponse" && message.left !== undefined)
+      return this.#context.leaveGroup(message.left);
     // A pre-vote granted for an earlier attempt says nothing about this one.
     const stale =
       message.type === "preVoteResponse" &&

@@ -5,7 +5,7 @@ import type { Effects } from "./effects.ts";
 import type { Proposal, RequestId, Snapshot, SnapshotSource } from "./io.ts";
 import type { Incoming } from "./incoming.ts";
 import type { RaftLog } from "./log.ts";
-import type { Change } from "./membership.ts";
+import type { Change, Left } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Random } from "./random.ts";
@@ -38,7 +38,7 @@ export interface Context {
    */
   install(snapshot: Snapshot): void;
   /** This replica has left the group for good. */
-  leaveGroup(): void;
+  leaveGroup(left: Left): void;
   becomeFollower(term: Term, leader: NodeId | null): void;
   becomePreCandidate(): void;
   /** @param isTransfer whether the leader has asked for it. */

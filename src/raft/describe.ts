@@ -50,7 +50,7 @@ export function describeMessage(message: Message): string {
     case "timeoutNowRequest":
       return message.last === undefined ? head : `${head} last ${describeId(message.last)}`;
     case "preVoteResponse":
-      if (message.hasLeft === true) return `${head} refused, has left`;
+      if (message.left !== undefined) return `${head} refused, has left`;
       return `${head} ${message.granted ? "granted" : "refused"}`;
     case "requestVoteResponse":
       return `${head} ${message.granted ? "granted" : "refused"}`;

@@ -34,6 +34,14 @@ export interface Configuration {
   readonly epoch: number;
 }
 
+/** What one that has left the group knows of those who go on with it. */
+export interface Left {
+  /** Who belonged to the group then. */
+  readonly members: readonly Member[];
+  /** Ids below this had been given. */
+  readonly nextId: number;
+}
+
 export type Change =
   | { readonly type: "add"; readonly region: string; readonly replaces: NodeId | null }
   | { readonly type: "remove"; readonly id: NodeId };
@@ -92,6 +100,11 @@ export const isVoter = (configuration: Configuration, id: NodeId): boolean =>
 
 export const isMember = (configuration: Configuration, id: NodeId): boolean =>
   isVoter(configuration, id) || isAmong(configuration.learners, id);
+
+export const leftFrom = (configuration: Configuration, id: NodeId): Left => ({
+  members: membersOf(configuration).filter((member) => member.id !== id),
+  nextId: configuration.nextId,
+});
 
 /** The region of a member; null for anybody else. */
 export const regionOf = (configuration: Configuration, id: NodeId): string | null =>

@@ -1,5 +1,5 @@
 import type { Digest, Verdict } from "./digests.ts";
-import type { Configuration } from "./membership.ts";
+import type { Configuration, Left } from "./membership.ts";
 import type { Entry, EntryId, LogIndex, NodeId, Term } from "./types.ts";
 
 /** What replicas of one group say to each other: one union on `type`. */
@@ -37,8 +37,8 @@ export interface PreVoteResponse extends Header {
   /** When granted, the term that was asked for; when not, the answering replica's own. */
   readonly term: Term;
   readonly granted: boolean;
-  /** The receiver has left the group, and need not ask anybody again. */
-  readonly hasLeft?: true;
+  /** The receiver has left the group, and need not ask again; others that it may not know of go on. */
+  readonly left?: Left;
 }
 
 export interface RequestVoteRequest extends Header {

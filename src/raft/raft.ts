@@ -10,7 +10,7 @@ import { Incoming } from "./incoming.ts";
 import { type Input, type Output, type Snapshot, type SnapshotSource, isWish } from "./io.ts";
 import { Leader } from "./leader.ts";
 import { type LogReader, RaftLog } from "./log.ts";
-import { hasLeft, isVoter, rebuildTerms, rebuiltFrom } from "./membership.ts";
+import { type Left, hasLeft, isVoter, leftFrom, rebuildTerms, rebuiltFrom } from "./membership.ts";
 import { staleAnswer } from "./stale.ts";
 import {
   type Message,
@@ -66,8 +66,8 @@ export class Raft implements Context {
   #vote: NodeId | null;
   #role: RoleHandler;
   #nowMs: number;
-  /** Whether somebody who knows has told it that it has left the group. */
-  #isToldToLeave = false;
+  /** What somebody who knows has told it: that it has left the group. */
+  #toldToLeave: Left | null = null;
   /** The last entry the host says is applied, and the last one handed to it. */
   #appliedIndex: LogIndex;
   #applyingIndex: LogIndex;
@@ -138,7 +138,13 @@ export class Raft implements Context {
 
   /** Whether this replica once belonged to the group and never will again. */
   get hasLeft(): boolean {
-    return this.#isToldToLeave || this.#knowsToHaveLeft(this.config.id);
+    return this.#toldToLeave !== null || this.#knowsToHaveLeft(this.config.id);
+  }
+
+  /** What is known of those who go on without this replica. */
+  get left(): Left {
+    const { configuration } = this.log;
+    return this.#toldToLeave ?? leftFrom(configuration, this.config.id);
   }
 
   /** The role's own state, for text and tests. */
@@ -173,8 +179,8 @@ export class Raft implements Context {
     return output;
   }
 
-  leaveGroup(): void {
-    this.#isToldToLeave = true;
+  leaveGroup(left: Left): void {
+    this.#toldToLeave = left;
     this.becomeFollower(this.#term, null);
   }
 
@@ -308,7 +314,8 @@ export class Raft implements Context {
   #answerLeft({ type, from: to }: PreVoteRequest | RequestVoteRequest): void {
     if (type === "requestVoteRequest") return;
     const header = { from: this.config.id, to, term: this.#term };
-    const answer = { type: "preVoteResponse", granted: false, hasLeft: true } as const;
+    const left = leftFrom(this.log.configurationAt(this.log.commitIndex), to);
+    const answer = { type: "preVoteResponse", granted: false, left } as const;
     this.effects.sendAfterPersist({ ...header, ...answer });
   }
 

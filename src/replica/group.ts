@@ -1,6 +1,5 @@
 import type { Member } from "../protocol/client.ts";
-import type { Left } from "./left.ts";
-import { founding } from "../raft/membership.ts";
+import { type Left, founding } from "../raft/membership.ts";
 
 /**
  * Which group an object belongs to, and which of its replicas it is. Written once and never

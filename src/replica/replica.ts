@@ -35,7 +35,7 @@ import {
 import { UnknownVersion } from "../protocol/version.ts";
 import { defaultSizes } from "../raft/config.ts";
 import { describeMembers } from "./member-status.ts";
-import { isMember, membersOf, regionOf } from "../raft/membership.ts";
+import { type Left, isMember, membersOf, regionOf } from "../raft/membership.ts";
 import { maxRounds } from "../raft/read-index.ts";
 import type { LogIndex } from "../raft/types.ts";
 import {
@@ -59,7 +59,7 @@ import {
   saveGroup,
   saveLeft,
 } from "./group.ts";
-import { type Left, answerOfLeft, leftFrom } from "./left.ts";
+import { answerOfLeft } from "./left.ts";
 import { sayIn } from "./peer-version.ts";
 import { FetchPeers } from "./peers.ts";
 import { DurableStorage } from "./storage.ts";
@@ -318,7 +318,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
         clock,
         abort: (error, state) => this.#abort(error, state),
         left: () => {
-          this.#leave(leftFrom(driver.raft.log.configuration, group.id));
+          this.#leave(driver.raft.left);
         },
         diverged: (at, state) => this.#sayDiverged(at, state),
       },

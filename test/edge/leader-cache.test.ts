@@ -10,8 +10,8 @@ test("Leader and sequence are kept apart from each other, and by namespace", () 
   cache.noteSequence("a", 7, 1);
   cache.noteLeader("a", "2");
   cache.noteLeader("b", "3");
-  expect(cache.get("a")).toEqual({ leader: "2", sequence: 7, epoch: 1 });
-  expect(cache.get("b")).toEqual({ leader: "3", sequence: 0, epoch: 1 });
+  expect(cache.get("a")).toMatchObject({ leader: "2", sequence: 7, epoch: 1 });
+  expect(cache.get("b")).toMatchObject({ leader: "3", sequence: 0, epoch: 1 });
 });
 
 test("A late answer does not take the sequence back", () => {
@@ -26,7 +26,7 @@ test("A replica that is lost is forgotten, but not one that has taken its place"
   cache.noteLeader("a", "1");
   cache.noteSequence("a", 7, 1);
   cache.noteLost("a", "1");
-  expect(cache.get("a")).toEqual({ leader: null, sequence: 7, epoch: 1 });
+  expect(cache.get("a")).toMatchObject({ leader: null, sequence: 7, epoch: 1 });
   cache.noteLeader("a", "2");
   cache.noteLost("a", "1");
   expect(cache.get("a")?.leader).toBe("2");
@@ -35,7 +35,7 @@ test("A replica that is lost is forgotten, but not one that has taken its place"
 test("That a search found nobody is remembered too", () => {
   const cache = new LeaderCache();
   cache.noteLost("a", "1");
-  expect(cache.get("a")).toEqual({ leader: null, sequence: 0, epoch: 1 });
+  expect(cache.get("a")).toMatchObject({ leader: null, sequence: 0, epoch: 1 });
 });
 
 test("It holds so many namespaces, and forgets the one not used for longest", () => {
@@ -57,4 +57,13 @@ test("command numbers of a newer epoch count, however small, and those of an old
   cache.noteSequence("ns", 40, 2);
   cache.noteSequence("ns", 950, 1);
   expect(cache.get("ns")).toMatchObject({ sequence: 40, epoch: 2 });
+});
+
+test("Of members the newest count", () => {
+  const cache = new LeaderCache();
+  const members = (id: string) => [{ id, region: "local" }];
+  cache.noteMembers("ns", { members: members("4"), membersIndex: 9 });
+  cache.noteMembers("ns", { members: members("1"), membersIndex: 3 });
+  cache.noteLeader("ns", "4");
+  expect(cache.get("ns")?.members).toEqual(members("4"));
 });

@@ -265,3 +265,22 @@ describe("a member that goes", () => {
     expect(await gist(response)).toBe("405 method_not_allowed not_applied");
   });
 });
+
+test("an edge that knew the members finds them, though nobody of the settings is left to ask", async () => {
+  const edge = new EdgeUnderTest();
+  const members = votersNamed(["4", "5", "6"]);
+  const says = (id: string, leader: string, term: number): void => {
+    const status = statusOf(id, id === leader ? "leader" : "follower", leader);
+    edge.group.statuses.set(id, { ...status, members, membersIndex: 9, term });
+  };
+  const left = { type: "left", id: "1", members: [{ id: "4", region: "local" }] } as const;
+  edge.group.statuses.set("1", left);
+  for (const id of ["4", "5", "6"]) says(id, "4", 1);
+  edge.group.script("4", "leads");
+  expect((await edge.put("a")).status).toBe(201);
+  edge.group.statuses.delete("1");
+  edge.group.statuses.delete("4");
+  edge.group.script("4", "is dead").script("5", "leads");
+  for (const id of ["5", "6"]) says(id, "5", 2);
+  expect((await edge.get("a")).status).toBe(200);
+});

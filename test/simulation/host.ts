@@ -1,5 +1,4 @@
 import type { Random } from "../../src/raft/random.ts";
-import { leftFrom } from "../../src/replica/left.ts";
 import { MemoryDisk } from "../support/memory-storage.ts";
 import { SimulatedLife } from "./life.ts";
 import type { World } from "./world.ts";
@@ -122,7 +121,7 @@ export class Host {
   /** A life has found that the replica has left the group. Its object goes on to say so. */
   left(life: SimulatedLife): void {
     life.driver.stop();
-    life.storage.saveLeft(leftFrom(life.raft.log.configuration, this.id));
+    life.storage.saveLeft(life.raft.left);
     this.#alarm = null;
     this.world.left(life);
   }

@@ -367,7 +367,7 @@ export class World {
     this.#messages.set(message.from, (this.#messages.get(message.from) ?? 0) + 1);
     this.#guard(() => this.invariants.sent(message));
     if (message.type === "preVoteResponse" && !message.granted) this.seen.saw("pre-vote refused");
-    if (message.type === "preVoteResponse" && message.hasLeft === true) {
+    if (message.type === "preVoteResponse" && message.left !== undefined) {
       this.seen.saw("told to have left");
     }
     if (message.type === "requestVoteResponse" && !message.granted) this.seen.saw("vote refused");

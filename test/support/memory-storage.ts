@@ -22,7 +22,7 @@ import {
   fitting,
 } from "../../src/replica/chunked-export.ts";
 import { type PackedRecord, packRecord, unpackRecord } from "../../src/replica/packed-record.ts";
-import type { Left } from "../../src/replica/left.ts";
+import type { Left } from "../../src/raft/membership.ts";
 import type { Storage, StoredLog } from "../../src/replica/ports.ts";
 import { type Turn, unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import type { Durable } from "../invariants/life.ts";
