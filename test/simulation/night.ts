@@ -36,7 +36,8 @@ export async function night(
 
 export async function fallAsleep(world: World, hosts: readonly Host[]): Promise<void> {
   const { restMs, patienceMs, electionMaxMs } = world.timing.core;
-  const withinMs = 3 * (restMs + patienceMs + electionMaxMs);
+  // Calls into a cut take their time to be given up, and as long there may be no others.
+  const withinMs = world.timing.callMs + 3 * (restMs + patienceMs + electionMaxMs);
   await world.runUntil("all sleep", () => hosts.every(isAsleep), withinMs);
   await agreeAll(world, hosts);
 }
