@@ -139,6 +139,8 @@ function drawMinority(world: World): Minority {
   const size = random.between(0, 2) === 0 ? random.between(0, (ids.length - 1) >> 1) : 0;
   const faulty = new Set<string>();
   while (faulty.size < size) faulty.add(ids[random.between(0, ids.length - 1)]!);
+  // An edge that knows nothing finds a group through its founders: by what they are, or were.
+  if (world.founders.every((id) => faulty.has(id))) return nobody;
   if (size > 0) seen.saw("faulty minority in the end");
   const kind = (["dead", "deaf", "mute", "reached by some"] as const)[random.between(0, 3)]!;
   return { ids: faulty, kind, isReached: size > 0 && kind === "reached by some" };
@@ -282,7 +284,11 @@ async function preferredLeads(world: World, core: readonly Host[]): Promise<void
   const isPreferred = ({ region }: Member): boolean => ranks.has(region);
   const preferred = votersOf(world.configuration).filter(isPreferred);
   if (preferred.length === 0) return;
-  const isBest = (): boolean => isAmong(preferred, world.leader?.id ?? "");
+  const isBest = (): boolean => {
+    // One that sleeps looks for nobody.
+    world.leader?.poke(() => {});
+    return isAmong(preferred, world.leader?.id ?? "");
+  };
   await world.runUntil("the preferred replica leads", isBest, 3 * world.timing.core.patienceMs);
   await world.runFor(settleMs);
   await agreeAll(world, core);
