@@ -70,6 +70,10 @@ export class Invariants {
     const { id, raft } = replica;
     this.logs.stepped(step);
     this.commits.stepped(step);
+    const { log } = raft;
+    const isCut = (output.persist?.compactTo ?? null) !== null;
+    const isNews = log.commitIndex > before.commitIndex || isCut;
+    if (isNews) this.members.knows(replica);
     this.following.stepped(step);
     this.reads.stepped(step);
     this.#divergence.stepped(step);

@@ -77,10 +77,13 @@ export const membershipMutants: readonly Mutant[] = [
   },
   {
     name: "compaction-forgets-the-configuration",
-    what: "a log that is cut keeps only configurations whose entries it has",
+    what: "a log that is cut keeps its oldest configuration, not that which holds where it begins",
     file: "src/raft/log.ts",
     find: "this.#configurations = this.#configurations.slice(holding);",
-    replace: "this.#configurations = this.#configurations.slice(Math.max(holding, 1) - 1);",
+    replace: `this.#configurations = [
+      this.#configurations[0]!,
+      ...this.#configurations.slice(holding + 1),
+    ];`,
   },
   {
     name: "reuse-an-id",
