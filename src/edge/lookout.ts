@@ -36,9 +36,11 @@ export class Lookout {
     const first = this.#looks++;
     const watched = new Set<string>();
     const leader = await new Promise<string | null>((resolve) => {
-      const watch = ({ id }: Member): void => {
+      const watch = (member: Member): void => {
+        const { id } = member;
         if (watched.has(id)) return;
         watched.add(id);
+        this.#group.meet([member]);
         this.#watch(id, first, signal, watch).then(resolve, () => {});
       };
       if (deadline.aborted) return resolve(null);

@@ -36,11 +36,19 @@ export class ReplicaGroup {
   readonly namespace: string;
   readonly settings: Settings;
   readonly #objects: DurableObjectNamespace;
+  /** Where replicas are to be, by their ids. */
+  readonly #regions = new Map<string, string>();
 
   constructor(env: EdgeBindings, namespace: string) {
     this.namespace = namespace;
     this.settings = settingsOf(env);
     this.#objects = env.REPLICA;
+    this.meet(this.settings.members);
+  }
+
+  /** Somebody tells of members that the settings perhaps do not name. */
+  meet(members: readonly Member[]): void {
+    for (const { id, region } of members) this.#regions.set(id, region);
   }
 
   /** The members that the settings name. A group that is older than they are may have others. */
@@ -125,8 +133,8 @@ export class ReplicaGroup {
   }
 
   async #call<T>(id: string, call: ReplicaCall): Promise<T> {
-    // One that the settings do not name exists already, so where to create it does not matter.
-    const region = this.members.find((member) => member.id === id)?.region ?? anyRegion;
+    // It counts only when the object is created, which for one that came later the leader does, mostly.
+    const region = this.#regions.get(id) ?? anyRegion;
     const replica = { namespace: this.namespace, id, region };
     const response = await reachReplica(this.#objects, this.settings, replica, call);
     // Read even when refused: an unread body holds its connection.

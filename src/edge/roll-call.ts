@@ -20,6 +20,7 @@ export async function callRoll(group: ReplicaGroup, timeoutMs: number): Promise<
   const statuses = new Map<string, StatusResult | null>();
   let strangers = group.members;
   while (strangers.length > 0) {
+    group.meet(strangers);
     for (const [id, status] of await statusesOf(group, strangers, signal)) statuses.set(id, status);
     strangers = [...statuses.values()].flatMap(membersIn).filter(({ id }) => !statuses.has(id));
   }

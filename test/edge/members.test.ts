@@ -284,3 +284,11 @@ test("an edge that knew the members finds them, though nobody of the settings is
   for (const id of ["5", "6"]) says(id, "5", 2);
   expect((await edge.get("a")).status).toBe(200);
 });
+
+test("a new replica is placed where it is to be, whoever calls it first", async () => {
+  const edge = edgeWhere(null);
+  setMembers(edge, [...votersNamed(["1", "2", "3"]), learner("4", null)], 7);
+  await edge.send("GET", path);
+  const placed = edge.group.got.find(({ name }) => name.endsWith("/4"));
+  expect(placed).toMatchObject({ locationHint: "weur" });
+});

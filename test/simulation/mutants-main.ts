@@ -11,7 +11,7 @@ const usage = `Usage: npm run sim:mutants -- [options]
 Runs the simulator on code with a known mistake in it, and says how many seeds it took to notice.
 
   --mutant NAME   this one only
-  --seeds K       give up after so many seeds (default 1500)
+  --seeds K       give up after so many seeds (default 3000)
   --help          this text
 `;
 
@@ -49,7 +49,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       mutant: { type: "string" },
-      seeds: { type: "string", default: "1500" },
+      seeds: { type: "string", default: "3000" },
       seek: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
