@@ -1,4 +1,5 @@
 import type { Message } from "../../src/raft/messages.ts";
+import type { Configuration } from "../../src/raft/membership.ts";
 import { isQuorum } from "../../src/raft/quorum.ts";
 import type { NodeId } from "../../src/raft/types.ts";
 import type { Life, Step } from "./life.ts";
@@ -35,9 +36,8 @@ export class Following {
   }
 
   /** Whether a quorum, itself included, has followed this leader by a message it sent after `moment`. */
-  isQuorumSince({ id, raft }: Life, moment: number): boolean {
+  isQuorumSince({ id, raft }: Life, configuration: Configuration, moment: number): boolean {
     const heard = (node: NodeId): number => this.#heard.get(`${node} ${raft.term}`) ?? 0;
-    const { configuration } = raft.log;
     return isQuorum(configuration, (node) => node === id || heard(node) > moment);
   }
 }

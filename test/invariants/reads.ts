@@ -1,4 +1,5 @@
 import type { RequestId } from "../../src/raft/io.ts";
+import type { Configuration } from "../../src/raft/membership.ts";
 import type { Raft } from "../../src/raft/raft.ts";
 import { check } from "./check.ts";
 import type { CommitInvariants } from "./commits.ts";
@@ -40,14 +41,14 @@ export class ReadInvariants {
     };
   }
 
-  stepped({ replica, input, output }: Step): void {
+  stepped({ replica, input, output, before }: Step): void {
     const open = this.#openAt(replica);
     if (input.type === "read") {
       const floor = this.#floor ?? this.#commits.committed.length;
       open.set(input.id, { floor, moment: this.#following.now });
     }
     for (const { id, index } of output.reads) {
-      this.#isSafe(id, index, open.get(id)!, replica);
+      this.#isSafe(id, index, open.get(id)!, replica, before.configuration);
       open.delete(id);
     }
     for (const { id } of output.failed) open.delete(id);
@@ -57,14 +58,23 @@ export class ReadInvariants {
    * A read is at least as new as all that was committed before it began, and a quorum has followed
    * the leader since then (thesis, 6.4).
    */
-  #isSafe(id: RequestId, index: number, { floor, moment }: Open, replica: Life): void {
+  #isSafe(
+    id: RequestId,
+    index: number,
+    { floor, moment }: Open,
+    replica: Life,
+    before: Configuration,
+  ): void {
     const { log, term } = replica.raft;
     const isSafe = (ok: boolean, what: string): void =>
       check(ok, "linearizable reads", () => `${replica.id} reads #${id} at ${index}: ${what}`);
     isSafe(index >= floor, `${floor} was committed before`);
     isSafe(index <= log.commitIndex, `only ${log.commitIndex} is committed`);
     isSafe(log.termAt(log.commitIndex) === term, "nothing of its own term is committed");
-    const isConfirmed = this.#following.isQuorumSince(replica, moment);
+    // The voters may change in the very step.
+    const isConfirmed = [before, log.configuration].some((configuration) =>
+      this.#following.isQuorumSince(replica, configuration, moment),
+    );
     isSafe(isConfirmed, "no quorum has followed since it began");
   }
 
