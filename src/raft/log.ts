@@ -108,6 +108,15 @@ export class RaftLog {
     return this.#configurations.at(-1)!.index;
   }
 
+  /**
+   * The newest configuration that must be committed: one is appended only when the one before is, even
+   * where a restart has forgotten how far that goes.
+   */
+  get settledConfiguration(): Configuration {
+    const isSettled = this.configurationIndex <= this.#commitIndex;
+    return (isSettled ? null : this.#configurations.at(-2))?.configuration ?? this.configuration;
+  }
+
   /** Who belonged to the group as of `index`, which must be one the log still knows. */
   configurationAt(index: LogIndex): Configuration {
     assert(index >= this.#base.index, `the log does not know index ${index}`);

@@ -130,9 +130,9 @@ export class Raft implements Context {
    * 4.2.2).
    */
   get mayStand(): boolean {
-    const { configuration, commitIndex } = this.log;
+    const { configuration, settledConfiguration } = this.log;
     const { id } = this.config;
-    const isOne = isVoter(configuration, id) || isVoter(this.log.configurationAt(commitIndex), id);
+    const isOne = isVoter(configuration, id) || isVoter(settledConfiguration, id);
     return isOne && !this.hasLeft && !this.audit.hasDiverged;
   }
 
