@@ -48,20 +48,39 @@ export async function reconfigure(
   const deadline = AbortSignal.timeout(timeoutMs);
   const rollMs = Math.min(statusTimeoutMs, Math.ceil(timeoutMs / 3));
   for (let n = 0; ; n++) {
-    const leader = await findLeader(group, rollMs);
+    const leader = await awaitLeader(group, rollMs, deadline);
     const change = toChange(wanted, leader, group);
     const result = await group.change(leader.id, change, deadline).catch(() => null);
     if (result?.type === "begun") {
       const isEnd = (members: readonly MemberStatus[]): boolean =>
         isOver(members, wanted, result.id);
-      return awaitEnd(group, { id: result.id, isOver: false, status: leader }, isEnd, deadline);
+      const begun = { id: result.id, isOver: false, status: leader };
+      return awaitEnd(group, begun, isEnd, rollMs, deadline);
     }
     refuse(result, wanted, leader);
+    await pause(backoffMs(n, longestPauseMs), deadline);
+    // Later, a change that is not even sent would be taken for one in doubt.
     if (deadline.aborted) {
       throw new Problem(
         "not_ready",
         `replica ${leader.id} has another change under way; try again`,
       );
+    }
+  }
+}
+
+/** The same, but waits for one as long as there is time: whom a change removes may be about to hand over. */
+async function awaitLeader(
+  group: ReplicaGroup,
+  rollMs: number,
+  deadline: AbortSignal,
+): Promise<ReplicaStatus> {
+  for (let n = 0; ; n++) {
+    try {
+      return await findLeader(group, rollMs);
+    } catch (error) {
+      const mayCome = error instanceof Problem && error.code === "no_leader";
+      if (!mayCome || deadline.aborted) throw error;
     }
     await pause(backoffMs(n, longestPauseMs), deadline);
   }
@@ -105,7 +124,11 @@ function refuse(result: ChangeResult | null, wanted: WantedChange, leader: Repli
   if (result.type !== "refused") return;
   switch (result.reason) {
     case "no_such_member":
-      throw noSuchMember("the group", wanted.type === "remove" ? wanted.id : "", leader.members);
+      throw noSuchMember(
+        "the group",
+        (wanted.type === "remove" ? wanted.id : wanted.replaces) ?? "",
+        leader.members,
+      );
     case "last_voter":
       throw new Problem("membership_conflict", "the last voter cannot go; add another one first");
     case "too_many":
@@ -126,12 +149,13 @@ async function awaitEnd(
   group: ReplicaGroup,
   { id, status: first }: Changed,
   isEnd: (members: readonly MemberStatus[]) => boolean,
+  rollMs: number,
   deadline: AbortSignal,
 ): Promise<Changed> {
   let status = first;
   for (let n = 0; !deadline.aborted; n++) {
     // The leader may be another by now, or none for a moment.
-    status = await findLeader(group, longestPauseMs).catch(() => status);
+    status = await findLeader(group, rollMs).catch(() => status);
     if (isEnd(status.members)) return { id, isOver: true, status };
     await pause(backoffMs(n, longestPauseMs), deadline);
   }

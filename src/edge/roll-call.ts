@@ -16,14 +16,22 @@ export interface Present {
  * stand in when nobody knows.
  */
 export async function callRoll(group: ReplicaGroup, timeoutMs: number): Promise<Present[]> {
-  const signal = AbortSignal.timeout(timeoutMs);
+  const isEnough = new AbortController();
+  const signal = AbortSignal.any([isEnough.signal, AbortSignal.timeout(timeoutMs)]);
   const statuses = new Map<string, StatusResult | null>();
-  let strangers = group.members;
-  while (strangers.length > 0) {
-    group.meet(strangers);
-    for (const [id, status] of await statusesOf(group, strangers, signal)) statuses.set(id, status);
-    strangers = [...statuses.values()].flatMap(membersIn).filter(({ id }) => !statuses.has(id));
-  }
+  const ask = async (member: Member): Promise<void> => {
+    const { id } = member;
+    if (statuses.has(id)) return;
+    statuses.set(id, null);
+    group.meet([member]);
+    // Whatever befell the call, the replica could not be reached.
+    const status = await group.status(id, signal).catch(() => null);
+    statuses.set(id, status);
+    // One that hangs, and perhaps has left long ago, holds nobody up.
+    if (haveAllSpoken(statuses)) isEnough.abort();
+    await Promise.all(membersIn(status).map(ask));
+  };
+  await Promise.all(group.members.map(ask));
   const members = newestMembers([...statuses.values()]) ?? group.members;
   return members.map((member) => ({ member, status: statuses.get(member.id) ?? null }));
 }
@@ -50,18 +58,10 @@ export function newestLeader(roll: readonly Present[]): ReplicaStatus | null {
   return statuses.find(leads) ?? null;
 }
 
-async function statusesOf(
-  group: ReplicaGroup,
-  members: readonly Member[],
-  signal: AbortSignal,
-): Promise<Map<string, StatusResult | null>> {
-  const calls = members.map(async ({ id }) => {
-    // Whatever befell the call, the replica could not be reached.
-    const status = await group.status(id, signal).catch(() => null);
-    return [id, status] as const;
-  });
-  return new Map(await Promise.all(calls));
-}
+/** Whether all whom the newest configuration names are there. */
+const haveAllSpoken = (statuses: ReadonlyMap<string, StatusResult | null>): boolean =>
+  newestMembers([...statuses.values()])?.every(({ id }) => statuses.get(id)?.type === "status") ??
+  false;
 
 /** Everybody that somebody has told of, in the order of that. */
 const membersIn = (status: StatusResult | null): readonly Member[] =>

@@ -42,8 +42,12 @@ for (let seed = first; seed < first + count; seed++) {
   );
   if (outcome.violation !== null) {
     bad++;
-    process.stdout.write(`${kind} ${seed} ${outcome.violation.message.split("\n").slice(0, 12).join(" | ").slice(0, 900)}\n`);
+    process.stdout.write(
+      `${kind} ${seed} ${outcome.violation.message.split("\n").slice(0, 12).join(" | ").slice(0, 900)}\n`,
+    );
     if (bad > 25) break;
   }
 }
-process.stdout.write(`${kind}: ${count} from ${first}, ${bad} bad, ${((performance.now() - t0) / 1000).toFixed(0)} s\n`);
+process.stdout.write(
+  `${kind}: ${count} from ${first}, ${bad} bad, ${((performance.now() - t0) / 1000).toFixed(0)} s\n`,
+);

@@ -203,6 +203,7 @@ export class FakeGroup {
     const [namespace, id = ""] = name.split("/");
     if (namespace !== this.namespace) throw new Error(`${name} is not of ${this.namespace}`);
     const signal = init.signal ?? new AbortController().signal;
+    signal.throwIfAborted();
     const path = `${init.method} ${new URL(url).pathname}`;
     switch (path) {
       case `POST ${clientPath}`: {
