@@ -99,6 +99,15 @@ describe("[A2] whoever says that it has diverged has no say", () => {
     expect(verdictFor(digests)).toBe("8=1:a");
   });
 
+  test.each([
+    ["of two, one is left", "n1 n2", ["n1 8=1:a"], ["n2"]],
+    ["of four, two are left, and agree", "n1 n2 n3 n4", ["n1 8=1:a", "n2 8=1:a"], ["n3", "n4"]],
+  ])("but nobody is wrong only since others are: %s", (_, voters, said, diverged) => {
+    const digests = without(...said);
+    for (const node of diverged) digests.exclude(node);
+    expect(written(digests.verdict(foundedBy(voters.split(" "))))).toBeNull();
+  });
+
   test("and those that are left suffice if they are a majority", () => {
     const digests = without("n1 8=1:b", "n2 8=1:a", "n3 8=1:a");
     digests.exclude("n1");

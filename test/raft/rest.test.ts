@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { LoneReplica } from "../support/lone-replica.ts";
-import { acceptAll, follower, othersOf, sentTo, settledLeader } from "../support/roles.ts";
+import { acceptAll, follower, leader, othersOf, sentTo, settledLeader } from "../support/roles.ts";
 import type { Start } from "../support/start.ts";
 
 const restMs = 50;
@@ -141,6 +141,21 @@ describe("a leader of which nobody wants anything", () => {
       sleeps(n1, "n2", 3);
       expect(n1.raft.isAsleep).toBe(false);
     }
+  });
+
+  test("[Q2] what one that is silent has said of its state keeps nobody awake", () => {
+    const n1 = leader({ restMs });
+    n1.digestEvery = 1;
+    acceptAll(n1, 1);
+    n1.receive("n2->n1 appendEntriesResponse t1 match 1 digest 1=1:good");
+    n1.receive("n3->n1 appendEntriesResponse t1 match 1 digest 1=1:bad");
+    // It is gone before it hears that it is wrong.
+    expect(pass(n1, 980, ["n2"]).join()).not.toContain("sleep");
+    for (let ms = 0; ms < 100 && !n1.raft.isAsleep; ms += 10) {
+      n1.wait(10);
+      n1.receive("n2->n1 appendEntriesResponse t1 match 1 round 1 digest 1=1:good asleep");
+    }
+    expect(n1.raft.isAsleep).toBe(true);
   });
 
   test("[Q4] sleeps when all have said that they do: no heartbeats, no quorum check", () => {

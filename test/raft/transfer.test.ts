@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { LoneReplica } from "../support/lone-replica.ts";
-import { acceptAll, follower, preCandidate, sentTo, settledLeader } from "../support/roles.ts";
+import { acceptAll, candidate, follower, preCandidate, sentTo, settledLeader } from "../support/roles.ts";
 
 const told = "send n1->n2 timeoutNowRequest t1 last 1/1";
 
@@ -105,6 +105,13 @@ describe("a follower that is told to stand", () => {
     ]);
   });
 
+  test("[T3] though it asks for pre-votes just then: a leader that is there has lost nothing to them", () => {
+    const n1 = preCandidate({ term: 1 });
+    expect(n1.receive("n2->n1 timeoutNowRequest t1 last 0/0")).toContain(
+      "persist #1 term 2 vote n1",
+    );
+  });
+
   test("[T3] if its log ends where the leader's did", () => {
     const n1 = follower({ term: 2, log: [1, 2] });
     expect(n1.receive("n2->n1 timeoutNowRequest t2 last 2/2")).toContain(
@@ -125,9 +132,9 @@ describe("a follower that is told to stand", () => {
   });
 
   test("[T3] nor when it stands already", () => {
-    const n1 = preCandidate({ term: 1 });
-    expect(tell(n1)).toEqual([]);
-    expect(n1.raft.role).toBe("preCandidate");
+    const n1 = candidate({ term: 1 });
+    expect(tell(n1, 2)).toEqual([]);
+    expect(n1.raft.role).toBe("candidate");
   });
 });
 
