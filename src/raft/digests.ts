@@ -87,10 +87,10 @@ export class Digests {
     });
   }
 
-  /** Whether somebody who does not say that it is wrong has said something else. */
-  isDisputed({ index, formula, hash }: Verdict): boolean {
-    const said = [...(this.#at.get(index)?.values() ?? [])];
-    return said.some((digest) => digest.formula === formula && digest.hash !== hash);
+  /** Whether one of some, who does not say that it is wrong, has said something else. */
+  isDisputed({ index, formula, hash }: Verdict, isOne: (node: NodeId) => boolean): boolean {
+    const said = [...(this.#at.get(index) ?? [])].filter(([node]) => isOne(node));
+    return said.some(([, digest]) => digest.formula === formula && digest.hash !== hash);
   }
 
   /** The newest first. */
@@ -114,6 +114,8 @@ export class Digests {
     const [first] = digests;
     if (first === undefined || isJoint(configuration) || !haveAllSpoken) return null;
     const isComparable = digests.every(({ formula }) => formula === first.formula);
-    return isComparable ? { index, formula: first.formula, hash: null } : null;
+    // Those that agree, and are too few only since others are wrong, are not wrong for that.
+    const isDisputed = digests.some(({ hash }) => hash !== first.hash);
+    return isComparable && isDisputed ? { index, formula: first.formula, hash: null } : null;
   }
 }

@@ -2,6 +2,7 @@ import type { Context } from "./context.ts";
 import { Digests, type Verdict } from "./digests.ts";
 import type { AppendEntriesResponse } from "./messages.ts";
 import type { Repairs } from "./repairs.ts";
+import type { NodeId } from "./types.ts";
 
 /** How a leader compares the states of its group, its own among them, and has those repaired that are wrong. */
 export class Inspection {
@@ -23,9 +24,9 @@ export class Inspection {
     return this.#verdict;
   }
 
-  /** Whether somebody who has said nothing of that has another state than it should. */
-  get isDisputed(): boolean {
-    return this.#verdict !== null && this.#digests.isDisputed(this.#verdict);
+  /** Whether one of some, who has said nothing of that, has another state than it should. */
+  isDisputed(isOne: (node: NodeId) => boolean): boolean {
+    return this.#verdict !== null && this.#digests.isDisputed(this.#verdict, isOne);
   }
 
   /** Looks whether enough is known by now to say whose state is right. */

@@ -294,7 +294,9 @@ export class Raft implements Context {
     }
     if (isVote) return this.#answerVote(message);
     const isLeaders =
-      message.type === "appendEntriesRequest" || message.type === "installSnapshotRequest";
+      message.type === "appendEntriesRequest" ||
+      message.type === "installSnapshotRequest" ||
+      message.type === "timeoutNowRequest";
     if (isLeaders && this.role !== "follower") {
       assert(
         this.role !== "leader",

@@ -126,7 +126,7 @@ export class Rest {
       this.#reads.open + this.#reads.waiting === 0 &&
       this.#succession.successor === null &&
       // Somebody's state is wrong, and it has yet to say that it knows.
-      !this.#inspection.isDisputed &&
+      !this.#inspection.isDisputed(isCounted) &&
       // A change of members goes on by itself, and must come to its end.
       !isJoint(configuration) &&
       configuration.learners.length === 0 &&
