@@ -127,13 +127,13 @@ describe("a follower that is told to stand", () => {
 
   test("[T3] but not in a term that has passed", () => {
     const n1 = follower({ term: 3 });
-    expect(tell(n1, 2)).toEqual([]);
+    expect(tell(n1)).toEqual([]);
     expect(n1.raft).toMatchObject({ role: "follower", term: 3 });
   });
 
   test("[T3] nor when it stands already", () => {
     const n1 = candidate({ term: 1 });
-    expect(tell(n1, 2)).toEqual([]);
+    expect(tell(n1)).toEqual([]);
     expect(n1.raft.role).toBe("candidate");
   });
 });
