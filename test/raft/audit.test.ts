@@ -55,6 +55,14 @@ describe("a follower in term 2 with the log 1/1..1/6", () => {
     expect(n1.step(input)).toEqual([]);
   });
 
+  test("[A1] what comes again differently after a restart takes nothing away that follows it", () => {
+    const n1 = behind();
+    const digests = n1.raft.audit.digests.slice(-2);
+    const again = [{ ...digests[0]!, hash: "other" }, digests[1]!];
+    n1.step({ type: "applied", index: asIndex(6), digests: again });
+    expect(n1.raft.audit.digests.slice(-2)).toEqual(again);
+  });
+
   test("[A4] marks itself, before it answers, when the verdict is not what it has", () => {
     const n1 = behind();
     expect(n1.receive(ask(good))).toEqual([
