@@ -70,8 +70,9 @@ export class Audit {
 
   /** Entries have been applied, and led to these. After a restart some may come again. */
   applied(digests: readonly Digest[]): void {
-    const news = digests.filter((digest) => !this.#isKnown(digest));
-    if (news.length === 0) return;
+    const start = digests.findIndex((digest) => !this.#isKnown(digest));
+    if (start === -1) return;
+    const news = digests.slice(start);
     const first = news[0]!.index;
     const before = this.digests.filter(({ index }) => index < first);
     this.#change({ digests: [...before, ...news].slice(-kept) });
