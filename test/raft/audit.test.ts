@@ -299,6 +299,17 @@ describe("a leader of term 2 that compares every second entry", () => {
     expect(n1.raft).toMatchObject({ role: "follower", audit: { divergedIndex: 2 } });
   });
 
+  test("[A6] and tells nobody what came of a command after that", () => {
+    const n1 = leader({ term: 1, log: [1, 1], maxApplyBytes: 1 });
+    n1.digestEvery = 2;
+    n1.stateHash = "bad";
+    n1.propose([7]);
+    for (const from of ["n2", "n3"]) answer(n1, from, 2, " digest 2=1:good");
+    const lines = answer(n1, "n2", 4);
+    expect(n1.raft.audit.divergedIndex).toBe(2);
+    expect(lines).not.toContain("done #7 at 4");
+  });
+
   test("[A6] finds it by an older verdict when it has not applied what the newest is about", () => {
     const n1 = applied("bad");
     n1.propose([4, 5]);
