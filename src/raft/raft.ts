@@ -416,7 +416,9 @@ export class Raft implements Context {
     this.#applyingIndex = entries.at(-1)!.index;
     this.effects.apply(entries);
     for (const { id, index } of this.proposals.takeUpTo(this.#applyingIndex)) {
-      this.effects.done(id, index);
+      // What would come of it here is not what comes of it.
+      if (this.audit.hasDiverged) this.effects.fail({ id, reason: "unknown", leader: null });
+      else this.effects.done(id, index);
     }
   }
 }
