@@ -313,9 +313,11 @@ export class Raft implements Context {
   }
 
   /** Whoever has left may not know, and would go on asking for ever. */
-  #answerLeft({ type, from: to }: PreVoteRequest | RequestVoteRequest): void {
+  #answerLeft(request: PreVoteRequest | RequestVoteRequest): void {
+    const { type, from: to } = request;
     if (type === "requestVoteRequest") return;
-    const header = { from: this.config.id, to, term: this.#term };
+    // In the asker's own term: it may have stood alone, and be ahead of the group for good.
+    const header = { from: this.config.id, to, term: asTerm(request.term - 1) };
     const left = leftFrom(this.log.configurationAt(this.log.commitIndex), to);
     const answer = { type: "preVoteResponse", granted: false, left } as const;
     this.effects.sendAfterPersist({ ...header, ...answer });
