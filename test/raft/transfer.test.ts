@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { LoneReplica } from "../support/lone-replica.ts";
-import { acceptAll, candidate, follower, preCandidate, sentTo, settledLeader } from "../support/roles.ts";
+import {
+  acceptAll,
+  candidate,
+  follower,
+  preCandidate,
+  sentTo,
+  settledLeader,
+} from "../support/roles.ts";
 
 const told = "send n1->n2 timeoutNowRequest t1 last 1/1";
 
