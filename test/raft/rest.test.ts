@@ -143,6 +143,30 @@ describe("a leader of which nobody wants anything", () => {
     }
   });
 
+  test("[Q1] does not as long as somebody's state is wrong, and is to be repaired", () => {
+    const n1 = settledLeader({ restMs });
+    for (let ms = 0; ms < 300; ms += 10) {
+      expect(n1.wait(10).join()).not.toContain("sleep");
+      acceptAll(n1, 1, ["n2"]);
+      n1.receive("n3->n1 appendEntriesResponse t1 match 1 diverged 1");
+    }
+  });
+
+  test("[A6] wakes those that sleep when it finds that its own state is wrong", () => {
+    const n1 = leader({ restMs });
+    n1.digestEvery = 1;
+    n1.stateHash = "bad";
+    acceptAll(n1, 1);
+    pass(n1, restMs);
+    const good = "digest 1=1:good asleep";
+    expect(n1.receive(`n2->n1 appendEntriesResponse t1 match 1 round 1 ${good}`)).toEqual([]);
+    const lines = n1.receive(`n3->n1 appendEntriesResponse t1 match 1 round 1 ${good}`);
+    expect(n1.raft.role).toBe("follower");
+    expect(lines.map((line) => line.replace(/ verdict.*/, ""))).toEqual(
+      expect.arrayContaining([heartbeat("n2", 2), heartbeat("n3", 2)]),
+    );
+  });
+
   test("[Q2] what one that is silent has said of its state keeps nobody awake", () => {
     const n1 = leader({ restMs });
     n1.digestEvery = 1;
