@@ -324,6 +324,7 @@ export class FakeGroup {
   }
 
   async #status(id: string, signal: AbortSignal): Promise<Response> {
+    await passed(this.latencyMs, signal);
     const status = this.statuses.get(id);
     if (status === undefined) throw new Error(`replica ${id} is dead`);
     return status === "hangs" ? hang(signal) : new Response(toBytes(status));
