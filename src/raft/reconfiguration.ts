@@ -13,6 +13,7 @@ import {
   votersOf,
 } from "./membership.ts";
 import { Progress } from "./progress.ts";
+import { isQuorum } from "./quorum.ts";
 import type { LogIndex, NodeId } from "./types.ts";
 
 type Next =
@@ -45,7 +46,8 @@ export class Reconfiguration {
     if (!this.#isSettled || isJoint(log.configuration)) return null;
     if (change.type === "remove" && change.id === config.id) return null;
     const next = begin(log.configuration, change);
-    return typeof next === "string" ? null : next;
+    if (typeof next === "string") return null;
+    return isJoint(next) && !this.#isThere(next) ? null : next;
   }
 
   /** What comes next by itself; null when that is nothing, or not yet. */
@@ -100,12 +102,22 @@ export class Reconfiguration {
     }
   }
 
-  #promotion(configuration: Configuration, learner: Learner): Next {
+  /**
+   * Whether those who would have to agree are there. Else not even the change itself could be committed, nor
+   * anything after it, and who leads would lose its quorum by it.
+   */
+  #isThere(next: Configuration): boolean {
+    const { id } = this.#context.config;
+    return isQuorum(next, (voter) => voter === id || this.#followers.get(voter)?.active === true);
+  }
+
+  #promotion(configuration: Configuration, learner: Learner): Next | null {
     // Who is to go should not lead then.
     if (learner.replaces === this.#context.config.id && configuration.voters.length > 1) {
       return { type: "handOver" };
     }
-    return { type: "configure", configuration: promote(configuration, learner) };
+    const promoted = promote(configuration, learner);
+    return this.#isThere(promoted) ? { type: "configure", configuration: promoted } : null;
   }
 
   /**
