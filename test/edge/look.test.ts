@@ -19,13 +19,23 @@ function edgeWhere(
     edge.group.statuses.set(id, { ...statusOf(id, "follower", null), members, diverged });
   edge.group.rebuild = (id, epoch) => {
     const status = statusOf(id, "leader", id);
-    edge.group.statuses.set(id, { ...status, members: votersNamed([id]), epoch: epoch + 1, term: 9 });
+    edge.group.statuses.set(id, {
+      ...status,
+      members: votersNamed([id]),
+      epoch: epoch + 1,
+      term: 9,
+    });
     return { type: "rebuilt", epoch: epoch + 1 };
   };
   return edge;
 }
 
-const leaving = (id: string): MemberStatus => ({ id, region: "local", role: "leaving", replaces: null });
+const leaving = (id: string): MemberStatus => ({
+  id,
+  region: "local",
+  role: "leaving",
+  replaces: null,
+});
 
 describe("look: rebuild", () => {
   test("[A7] [A12] of a group in which nobody is right, as operations.md says", async () => {
@@ -42,7 +52,9 @@ describe("look: rebuild", () => {
   test("is refused where each half has its majority, though not all together have", async () => {
     // 4 was to take the place of 3, and both are lost: 1 and 2 are a majority of 1 2 3, and of 1 2 4.
     const edge = edgeWhere(["1", "2"], [...votersNamed(["1", "2", "4"]), leaving("3")]);
-    expect(await gist(await rebuild(edge, "1", ["2", "3", "4"]))).toBe("409 membership_conflict not_applied");
+    expect(await gist(await rebuild(edge, "1", ["2", "3", "4"]))).toBe(
+      "409 membership_conflict not_applied",
+    );
   });
 });
 
@@ -69,7 +81,12 @@ test("look: a change whose last configuration is not committed is not over", asy
   const set = (ids: string[], membersIndex: number, commitIndex: number): void => {
     for (const id of ids) {
       const status = statusOf(id, id === "1" ? "leader" : "follower", "1");
-      edge.group.statuses.set(id, { ...status, members: votersNamed(ids), membersIndex, commitIndex });
+      edge.group.statuses.set(id, {
+        ...status,
+        members: votersNamed(ids),
+        membersIndex,
+        commitIndex,
+      });
     }
   };
   set(["1", "2", "3"], 0, 7);
