@@ -84,7 +84,7 @@ function choose(roll: readonly Present[], survivor: string): ReplicaStatus {
 
 function checkSacrifice(
   roll: readonly Present[],
-  { id: survivor, members }: ReplicaStatus,
+  { id: survivor, members, outgoing = [] }: ReplicaStatus,
   lost: readonly string[],
 ): void {
   const leader = newestLeader(roll);
@@ -96,8 +96,13 @@ function checkSacrifice(
   }
   const isThere = (id: string): boolean =>
     roll.some(({ member, status }) => member.id === id && status?.type === "status");
-  const voters = members.filter(({ role }) => role !== "learner").map(({ id }) => id);
-  if (voters.filter(isThere).length > voters.length / 2) {
+  const voters = members.filter(({ role }) => role === "voter").map(({ id }) => id);
+  const isMajorityThere = [voters, outgoing].every(
+    (half) => half.length === 0 || half.filter(isThere).length > half.length / 2,
+  );
+  // Nobody whose state is wrong stands, so where all are, waiting helps nobody.
+  const isAnyWell = roll.some(({ status }) => status?.type === "status" && !status.diverged);
+  if (isAnyWell && isMajorityThere) {
     throw new Problem(
       "membership_conflict",
       "a majority of the voters can be reached, and will find a leader by themselves: wait for that",

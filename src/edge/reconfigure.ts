@@ -52,8 +52,8 @@ export async function reconfigure(
     const change = toChange(wanted, leader, group);
     const result = await group.change(leader.id, change, deadline).catch(() => null);
     if (result?.type === "begun") {
-      const isEnd = (members: readonly MemberStatus[]): boolean =>
-        isOver(members, wanted, result.id);
+      const isEnd = ({ members, membersIndex, commitIndex }: ReplicaStatus): boolean =>
+        membersIndex <= commitIndex && isOver(members, wanted, result.id);
       const begun = { id: result.id, isOver: false, status: leader };
       return awaitEnd(group, begun, isEnd, rollMs, deadline);
     }
@@ -148,7 +148,7 @@ function refuse(result: ChangeResult | null, wanted: WantedChange, leader: Repli
 async function awaitEnd(
   group: ReplicaGroup,
   { id, status: first }: Changed,
-  isEnd: (members: readonly MemberStatus[]) => boolean,
+  isEnd: (status: ReplicaStatus) => boolean,
   rollMs: number,
   deadline: AbortSignal,
 ): Promise<Changed> {
@@ -156,7 +156,7 @@ async function awaitEnd(
   for (let n = 0; !deadline.aborted; n++) {
     // The leader may be another by now, or none for a moment.
     status = await findLeader(group, rollMs).catch(() => status);
-    if (isEnd(status.members)) return { id, isOver: true, status };
+    if (isEnd(status)) return { id, isOver: true, status };
     await pause(backoffMs(n, longestPauseMs), deadline);
   }
   return { id, isOver: false, status };

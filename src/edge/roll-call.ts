@@ -70,5 +70,7 @@ const membersIn = (status: StatusResult | null): readonly Member[] =>
 /** By the newest configuration that anybody knows; null when nobody in the group was heard. */
 function newestMembers(statuses: readonly (StatusResult | null)[]): readonly Member[] | null {
   const known = statuses.flatMap((status) => (status?.type === "status" ? [status] : []));
-  return known.sort((a, b) => b.membersIndex - a.membersIndex)[0]?.members ?? null;
+  return (
+    known.sort((a, b) => b.epoch - a.epoch || b.membersIndex - a.membersIndex)[0]?.members ?? null
+  );
 }

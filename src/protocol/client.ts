@@ -101,6 +101,8 @@ export interface ReplicaStatus {
   readonly diverged: boolean;
   /** Who belongs to the group as this replica knows it, and the entry of the log that says so. */
   readonly members: readonly MemberStatus[];
+  /** Those that voted before, while voters change, some of which still will: a majority of them is needed too. */
+  readonly outgoing?: readonly string[];
   readonly membersIndex: number;
   /** The id that the next new member gets. */
   readonly nextId: string;

@@ -323,6 +323,8 @@ export class Leader implements RoleHandler {
       this.#succession.begin();
       return this.#context.becomeFollower(term, null);
     }
+    // Those whom a read waited for may have no say any more, and nobody else may answer.
+    this.#releaseReads();
     this.#maybeReconfigure();
   }
 

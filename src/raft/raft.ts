@@ -143,8 +143,8 @@ export class Raft implements Context {
 
   /** What is known of those who go on without this replica. */
   get left(): Left {
-    const { configuration } = this.log;
-    return this.#toldToLeave ?? leftFrom(configuration, this.config.id);
+    const committed = this.log.configurationAt(this.log.commitIndex);
+    return this.#toldToLeave ?? leftFrom(committed, this.config.id);
   }
 
   /** The role's own state, for text and tests. */

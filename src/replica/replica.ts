@@ -166,15 +166,17 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const isFresh = this.#membership === null && this.#left === null;
     if (isFresh && id === founderId) this.#found();
     const notYet: ClientResult = { type: "notLeader", leader: isFresh ? founderId : null };
+    // It may leave its group while it answers, but what it answers is of that.
+    const membership = this.#membership;
     const results =
-      this.#membership === null
+      membership === null
         ? requests.map(() => notYet)
-        : await answerBatch(this.#membership.driver, requests);
+        : await answerBatch(membership.driver, requests);
     const answer: ClientBatchResult = {
       version: clientProtocolVersion,
       results,
-      servedBy: this.#servedBy(id),
-      sequence: this.#membership?.driver.machine.state.sequence ?? 0,
+      servedBy: describeServer(id, membership),
+      sequence: membership?.driver.machine.state.sequence ?? 0,
     };
     return new Response(toBytes(answer));
   }
@@ -250,16 +252,6 @@ export class Replica extends DurableObject<ReplicaEnv> {
     if (this.#membership !== null) return { type: "status", ...describeStatus(this.#membership) };
     if (this.#left === null) return { type: "uninitialised" };
     return { type: "left", id: parseObjectName(this.ctx.id.name).id, members: this.#left.members };
-  }
-
-  #servedBy(id: string): ClientBatchResult["servedBy"] {
-    if (this.#membership === null) {
-      return { replica: id, region: anyRegion, role: "none", term: 0, epoch: 0 };
-    }
-    const { role, term, log } = this.#membership.driver.raft;
-    const { configuration } = log;
-    const region = regionOf(configuration, id) ?? anyRegion;
-    return { replica: id, region, role, term, epoch: configuration.epoch };
   }
 
   #found(): void {
@@ -359,6 +351,15 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 }
 
+function describeServer(id: string, membership: Membership | null): ClientBatchResult["servedBy"] {
+  if (membership === null)
+    return { replica: id, region: anyRegion, role: "none", term: 0, epoch: 0 };
+  const { role, term, log } = membership.driver.raft;
+  const { configuration } = log;
+  const region = regionOf(configuration, id) ?? anyRegion;
+  return { replica: id, region, role, term, epoch: configuration.epoch };
+}
+
 function describeStatus({ group, driver }: Membership): ReplicaStatus {
   const { raft, machine } = driver;
   return {
@@ -376,6 +377,7 @@ function describeStatus({ group, driver }: Membership): ReplicaStatus {
     stateHash: machine.state.hash,
     diverged: raft.audit.hasDiverged,
     members: describeMembers(raft.log.configuration),
+    outgoing: raft.log.configuration.outgoing.map((member) => member.id),
     membersIndex: raft.log.configurationIndex,
     nextId: String(raft.log.configuration.nextId),
     epoch: raft.log.configuration.epoch,

@@ -62,11 +62,9 @@ export class DurableStorage implements Storage {
       this.#incoming.install(install);
       this.log.reset(install);
     }
-    if (repair !== null) {
-      this.#incoming.install(repair);
-      // Revisions may go back, and what was kept aside at a revision would come back with them.
-      this.#views.sweep();
-    }
+    if (repair !== null) this.#incoming.install(repair);
+    // Revisions may go back where a state was wrong, and what was kept aside at a revision would come back with them.
+    if (install !== null || repair !== null) this.#views.sweep();
     if (audit !== null) {
       this.#sql.exec("INSERT OR REPLACE INTO meta VALUES ('audit', ?)", JSON.stringify(audit));
     }

@@ -13,10 +13,11 @@ function edgeWhere(
   there: readonly string[],
   members: readonly MemberStatus[],
   diverged = false,
+  outgoing: readonly string[] = [],
 ): EdgeUnderTest {
   const edge = new EdgeUnderTest();
   for (const id of there)
-    edge.group.statuses.set(id, { ...statusOf(id, "follower", null), members, diverged });
+    edge.group.statuses.set(id, { ...statusOf(id, "follower", null), members, diverged, outgoing });
   edge.group.rebuild = (id, epoch) => {
     const status = statusOf(id, "leader", id);
     edge.group.statuses.set(id, {
@@ -45,13 +46,21 @@ describe("look: rebuild", () => {
 
   test("of a group whose new voters have lost their majority, though not all voters have", async () => {
     // 3 was to go, and 2 is lost: 1 and 3 are no majority of 1 2.
-    const edge = edgeWhere(["1", "3"], [...votersNamed(["1", "2"]), leaving("3")]);
+    const edge = edgeWhere(["1", "3"], [...votersNamed(["1", "2"]), leaving("3")], false, [
+      "1",
+      "2",
+      "3",
+    ]);
     expect(await gist(await rebuild(edge, "1", ["2", "3"]))).toBe("200");
   });
 
   test("is refused where each half has its majority, though not all together have", async () => {
     // 4 was to take the place of 3, and both are lost: 1 and 2 are a majority of 1 2 3, and of 1 2 4.
-    const edge = edgeWhere(["1", "2"], [...votersNamed(["1", "2", "4"]), leaving("3")]);
+    const edge = edgeWhere(["1", "2"], [...votersNamed(["1", "2", "4"]), leaving("3")], false, [
+      "1",
+      "2",
+      "3",
+    ]);
     expect(await gist(await rebuild(edge, "1", ["2", "3", "4"]))).toBe(
       "409 membership_conflict not_applied",
     );
@@ -63,7 +72,12 @@ test("look: a change is seen to end from far away", async () => {
   const set = (ids: string[], index: number): void => {
     for (const id of ids) {
       const status = statusOf(id, id === "1" ? "leader" : "follower", "1");
-      edge.group.statuses.set(id, { ...status, members: votersNamed(ids), membersIndex: index });
+      edge.group.statuses.set(id, {
+        ...status,
+        members: votersNamed(ids),
+        membersIndex: index,
+        commitIndex: index,
+      });
     }
   };
   set(["1", "2", "3"], 0);

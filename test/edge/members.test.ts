@@ -24,7 +24,7 @@ function edgeWhere(
 function setMembers(edge: EdgeUnderTest, members: readonly MemberStatus[], index = 0): void {
   for (const { id } of members) {
     const status = statusOf(id, id === "1" ? "leader" : "follower", "1");
-    edge.group.statuses.set(id, { ...status, members, membersIndex: index });
+    edge.group.statuses.set(id, { ...status, members, membersIndex: index, commitIndex: index });
   }
 }
 
@@ -251,7 +251,7 @@ describe("a member that goes", () => {
         edge.group.statuses.set("2", status);
         return { type: "dropped" };
       }
-      const status = { ...statusOf("2", "leader", "2"), term: 2, membersIndex: 9 };
+      const status = { ...statusOf("2", "leader", "2"), term: 2, membersIndex: 9, commitIndex: 9 };
       edge.group.statuses.set("2", { ...status, members: votersNamed(["2", "3"]) });
       return { type: "begun", id: "1" };
     };
