@@ -148,6 +148,7 @@ export class Reconfiguration {
     this.#catchUps.set(id, catchUp);
     const matchIndex: LogIndex = progress.matchIndex;
     catchUp.holds(matchIndex, log.last.index, nowMs, config.electionMinMs);
-    return catchUp.isDone && progress.state === "replicate";
+    // One whose state is wrong gets another first.
+    return catchUp.isDone && progress.state === "replicate" && progress.diverged === null;
   }
 }

@@ -12,7 +12,13 @@ function edgeWhereOneHangs(): EdgeUnderTest {
   const members = votersNamed(["2", "3", "4"]);
   for (const { id } of members) {
     const status = statusOf(id, id === "4" ? "leader" : "follower", "4");
-    edge.group.statuses.set(id, { ...status, members, membersIndex: 9, nextId: "5" });
+    edge.group.statuses.set(id, {
+      ...status,
+      members,
+      membersIndex: 9,
+      commitIndex: 9,
+      nextId: "5",
+    });
   }
   edge.group.statuses.set("1", "hangs");
   return edge;

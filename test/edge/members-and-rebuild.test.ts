@@ -38,7 +38,7 @@ const leaving = (id: string): MemberStatus => ({
   replaces: null,
 });
 
-describe("look: rebuild", () => {
+describe("a group is rebuilt", () => {
   test("[A7] [A12] of a group in which nobody is right, as operations.md says", async () => {
     const edge = edgeWhere(["1", "2", "3"], votersNamed(["1", "2", "3"]), true);
     expect(await gist(await rebuild(edge, "2", ["1", "3"]))).toBe("200");
@@ -67,7 +67,7 @@ describe("look: rebuild", () => {
   });
 });
 
-test("look: a change is seen to end from far away", async () => {
+test("a change is seen to end from far away", async () => {
   const edge = new EdgeUnderTest();
   const set = (ids: string[], index: number): void => {
     for (const id of ids) {
@@ -90,7 +90,7 @@ test("look: a change is seen to end from far away", async () => {
   expect(value.status).toBe(200);
 });
 
-test("look: a change whose last configuration is not committed is not over", async () => {
+test("a change whose last configuration is not committed is not over", async () => {
   const edge = new EdgeUnderTest();
   const set = (ids: string[], membersIndex: number, commitIndex: number): void => {
     for (const id of ids) {
