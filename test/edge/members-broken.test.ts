@@ -58,7 +58,13 @@ test("a leader that goes is waited for while the next one is elected", async () 
   ): void => {
     for (const id of ["1", "2", "3"]) {
       const status = statusOf(id, id === leader ? "leader" : "follower", leader);
-      edge.group.statuses.set(id, { ...status, members: all, membersIndex: index, term });
+      edge.group.statuses.set(id, {
+        ...status,
+        members: all,
+        membersIndex: index,
+        commitIndex: index,
+        term,
+      });
     }
   };
   says("1", 1, members, 0);

@@ -5,7 +5,7 @@ import type { Host } from "./host.ts";
 import type { World } from "./world.ts";
 
 /** Enough for every founder to be replaced, and some more. */
-const maxReplicas = Number(process.env["MAXREP"] ?? 14);
+const maxReplicas = 14;
 
 /** Does to a world, again and again, what its weather says, until a moment of the world's time. */
 export class Nemesis {
