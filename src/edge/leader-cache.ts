@@ -1,6 +1,6 @@
 import type { Member } from "../protocol/client.ts";
 
-type MembersAt = Pick<Known, "members" | "membersIndex">;
+type MembersAt = Pick<Known, "members" | "membersIndex" | "epoch">;
 
 /** What this isolate knows of a namespace: only ever a hint, since it may be old. */
 export interface Known {
@@ -13,9 +13,17 @@ export interface Known {
   /** Who belonged to the group, by the newest configuration that was heard of, and its index. */
   readonly members: readonly Member[];
   readonly membersIndex: number;
+  readonly membersEpoch: number;
 }
 
-const little: Known = { leader: null, sequence: 0, epoch: 1, members: [], membersIndex: -1 };
+const little: Known = {
+  leader: null,
+  sequence: 0,
+  epoch: 1,
+  members: [],
+  membersIndex: -1,
+  membersEpoch: 0,
+};
 
 /** What an isolate remembers between requests; the namespace not used for longest goes first. */
 export class LeaderCache {
@@ -50,9 +58,12 @@ export class LeaderCache {
   }
 
   /** Notes who belongs to the group. The settings may name nobody any more that does. */
-  noteMembers(namespace: string, { members, membersIndex }: MembersAt): void {
+  noteMembers(namespace: string, { members, membersIndex, epoch: membersEpoch }: MembersAt): void {
     const known = this.get(namespace) ?? little;
-    if (membersIndex > known.membersIndex) this.#change(namespace, { members, membersIndex });
+    const isNewer =
+      membersEpoch > known.membersEpoch ||
+      (membersEpoch === known.membersEpoch && membersIndex > known.membersIndex);
+    if (isNewer) this.#change(namespace, { members, membersIndex, membersEpoch });
   }
 
   #change(namespace: string, change: Partial<Known>): void {

@@ -63,7 +63,7 @@ export async function reconfigure(
     if (deadline.aborted) {
       throw new Problem(
         "not_ready",
-        `replica ${leader.id} has another change under way; try again`,
+        `replica ${leader.id} has another change under way, or does not reach those who would have to agree; see the cluster, and try again`,
       );
     }
   }

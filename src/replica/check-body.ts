@@ -49,7 +49,7 @@ export function asChangeRequest(body: unknown): ChangeRequest {
 export function asRebuildRequest(body: unknown): RebuildRequest {
   const { version, epoch } = asFields(body);
   checkVersion("client", version, [clientProtocolVersion]);
-  require(Number.isSafeInteger(epoch), "epoch must be a whole number");
+  require(Number.isSafeInteger(epoch) && Number(epoch) >= 1, "epoch must be 1 or more");
   return body as RebuildRequest;
 }
 

@@ -62,8 +62,11 @@ test("command numbers of a newer epoch count, however small, and those of an old
 test("Of members the newest count", () => {
   const cache = new LeaderCache();
   const members = (id: string) => [{ id, region: "local" }];
-  cache.noteMembers("ns", { members: members("4"), membersIndex: 9 });
-  cache.noteMembers("ns", { members: members("1"), membersIndex: 3 });
+  cache.noteMembers("ns", { members: members("4"), membersIndex: 9, epoch: 1 });
+  cache.noteMembers("ns", { members: members("1"), membersIndex: 3, epoch: 1 });
   cache.noteLeader("ns", "4");
   expect(cache.get("ns")?.members).toEqual(members("4"));
+  cache.noteMembers("ns", { members: members("2"), membersIndex: 5, epoch: 2 });
+  cache.noteMembers("ns", { members: members("4"), membersIndex: 99, epoch: 1 });
+  expect(cache.get("ns")?.members).toEqual(members("2"));
 });
