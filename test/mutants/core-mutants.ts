@@ -219,13 +219,6 @@ export const coreMutants: readonly Mutant[] = [
     replace: `    if (!isKnown && chunk === 0) return { type: "restart" };`,
   },
   {
-    name: "overtaken-snapshot-awaited",
-    what: "a leader goes on with a shipment whose end the follower has reached",
-    file: "src/raft/leader.ts",
-    find: "if (isThere || this.#replication.hasEntry(offset(progress.matchIndex, 1)))",
-    replace: "if (isThere && this.#replication.hasEntry(offset(progress.matchIndex, 1)))",
-  },
-  {
     name: "compaction-of-what-is-not-applied",
     what: "the log lets go of committed entries that are not applied",
     file: "src/raft/raft.ts",
@@ -315,13 +308,6 @@ export const coreMutants: readonly Mutant[] = [
     file: "src/raft/proposals.ts",
     find: "return start === -1 ? [] : this.#take(start, this.#pending.length);",
     replace: "return start === -1 ? [] : this.#pending.splice(start);",
-  },
-  {
-    name: "own-vote-of-another-batch",
-    what: "a candidate counts its vote when anything is durable",
-    file: "src/raft/candidate.ts",
-    find: "batch >= this.#voteBatch)",
-    replace: "batch >= 0 * this.#voteBatch)",
   },
   {
     name: "durable-counts-one-less",
