@@ -1,6 +1,6 @@
 import { type Context, type RoleHandler, electionTimeout, refuse } from "./context.ts";
 import type { Proposal, RequestId } from "./io.ts";
-import { votersOf } from "./membership.ts";
+import { type Member, isVoter, votersOf } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import { voteOutcome } from "./quorum.ts";
 import { type NodeId, nextTerm } from "./types.ts";
@@ -17,6 +17,8 @@ export class Candidate implements RoleHandler {
   readonly #context: Context;
   readonly #isTransfer: boolean;
   readonly #votes = new Map<NodeId, boolean>();
+  /** Those who are asked only for what they know: their votes do not count. */
+  readonly #others = new Set<NodeId>();
   /** Whom a request, or whose answer, was lost. */
   readonly #lost = new Set<NodeId>();
   /** The batch that makes the own vote durable. */
@@ -43,6 +45,8 @@ export class Candidate implements RoleHandler {
     if (message.type !== this.#awaited) return;
     if (message.type === "preVoteResponse" && message.left !== undefined)
       return this.#context.leaveGroup(message.left);
+    if (message.type === "preVoteResponse" && message.others !== undefined)
+      return this.#askOthers(message.others);
     // A pre-vote granted for an earlier attempt says nothing about this one.
     const stale =
       message.type === "preVoteResponse" &&
@@ -96,6 +100,19 @@ export class Candidate implements RoleHandler {
   stir(): void {}
 
   transfer(): void {}
+
+  /**
+   * Who was asked has left before this one. Those who went on say whether this one has left too; if it has
+   * not, they wake, and call it.
+   */
+  #askOthers(others: readonly Member[]): void {
+    const { config, log } = this.#context;
+    for (const { id } of others) {
+      if (id === config.id || isVoter(log.configuration, id) || this.#others.has(id)) continue;
+      this.#others.add(id);
+      this.#ask(id);
+    }
+  }
 
   #ask(to: NodeId): void {
     const { config, term, log, effects } = this.#context;

@@ -51,6 +51,9 @@ export function describeMessage(message: Message): string {
       return message.last === undefined ? head : `${head} last ${describeId(message.last)}`;
     case "preVoteResponse":
       if (message.left !== undefined) return `${head} refused, has left`;
+      if (message.others !== undefined) {
+        return `${head} refused, ask ${message.others.map(({ id }) => id).join(" ")}`;
+      }
       return `${head} ${message.granted ? "granted" : "refused"}`;
     case "requestVoteResponse":
       return `${head} ${message.granted ? "granted" : "refused"}`;

@@ -1,5 +1,5 @@
 import type { Digest, Verdict } from "./digests.ts";
-import type { Configuration, Left } from "./membership.ts";
+import type { Configuration, Left, Member } from "./membership.ts";
 import type { Entry, EntryId, LogIndex, NodeId, Term } from "./types.ts";
 
 /** What replicas of one group say to each other: one union on `type`. */
@@ -39,6 +39,8 @@ export interface PreVoteResponse extends Header {
   readonly granted: boolean;
   /** The receiver has left the group, and need not ask again; others that it may not know of go on. */
   readonly left?: Left;
+  /** The answering one has left, as it seems before the receiver: these went on, and know more. */
+  readonly others?: readonly Member[];
 }
 
 export interface RequestVoteRequest extends Header {

@@ -34,7 +34,8 @@ export class ElectionInvariants {
     // Whoever has left counts no terms any more, and speaks in that of whom it tells the same.
     const speaksOfComing =
       message.type === "preVoteRequest" ||
-      (message.type === "preVoteResponse" && (message.granted || message.left !== undefined));
+      (message.type === "preVoteResponse" &&
+        (message.granted || message.left !== undefined || message.others !== undefined));
     const isDurable = message.term <= durable.hardState.term;
     check(speaksOfComing || isDurable, "message terms", () => {
       return `${message.from} speaks of term ${message.term} before it is durable`;

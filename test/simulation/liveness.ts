@@ -103,13 +103,16 @@ async function othersHaveLeft(world: World): Promise<void> {
   await world.runUntil("who has left knows", isOver, patienceMs);
 }
 
-/** Whoever it asks for pre-votes must know that it has left, which those who left before it do not. */
+/** Whoever it asks for pre-votes must know of somebody who goes on, or of somebody who knows. */
 function canBeTold(world: World, { id, life }: Host): boolean {
-  return votersOf(life.raft.log.configuration).some((voter) => {
-    if (isMember(world.configuration, voter.id)) return true;
-    const left = world.host(voter.id).disk.left;
-    return left !== null && !isAmong(left.members, id) && Number(id) < left.nextId;
-  });
+  const asked = new Set<string>();
+  const ask = (member: string): boolean => {
+    if (asked.has(member) || member === id) return false;
+    asked.add(member);
+    if (isMember(world.configuration, member)) return true;
+    return (world.host(member).disk.left?.members ?? []).some((other) => ask(other.id));
+  };
+  return votersOf(life.raft.log.configuration).some((voter) => ask(voter.id));
 }
 
 /** Who else has ways to replicas. */
