@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { asTerm } from "../../src/raft/types.ts";
 import { candidate, preCandidate } from "../support/roles.ts";
 import { LoneReplica } from "../support/lone-replica.ts";
 
@@ -43,6 +44,21 @@ describe("a pre-candidate", () => {
     const n1 = candidate();
     n1.unreachable("n2");
     expect(n1.poke()).toEqual(["then send n1->n2 requestVoteRequest t1 last 0/0"]);
+  });
+
+  test("[M9] who has left tells it whom else to ask, and that is no refusal", () => {
+    const n1 = preCandidate();
+    const others = ["n1", "n3", "n4"].map((id) => ({ id, region: "local" }));
+    const header = { from: "n2", to: "n1", term: asTerm(0) };
+    const hint = { ...header, type: "preVoteResponse", granted: false, others } as const;
+    expect(n1.receive(hint)).toEqual(["send n1->n4 preVoteRequest t1 last 0/0"]);
+    expect(n1.receive(hint)).toEqual([]);
+    n1.receive("n4->n1 preVoteResponse t1 granted");
+    n1.receive("n3->n1 preVoteResponse t0 refused");
+    expect(n1.raft.role).toBe("preCandidate");
+    const left = { members: others.slice(1), nextId: 5 };
+    n1.receive({ ...header, from: "n4", type: "preVoteResponse", granted: false, left });
+    expect(n1.raft.hasLeft).toBe(true);
   });
 
   test("[E3] a refusal from a newer term moves it there", () => {
