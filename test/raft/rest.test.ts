@@ -257,6 +257,14 @@ describe("a leader that sleeps", () => {
     ]);
   });
 
+  test("[M9] [Q1] does not wake for one that has left, and tells it so", () => {
+    const n1 = asleep({ voters: ["n1", "2", "4"] });
+    expect(n1.receive("3->n1 preVoteRequest t2 last 1/1")).toEqual([
+      "then send n1->3 preVoteResponse t1 refused, has left",
+    ]);
+    expect(n1.raft.isAsleep).toBe(true);
+  });
+
   test("[Q5] does not wake for a word that something was lost", () => {
     const n1 = asleep();
     expect(n1.unreachable("n2")).toEqual([]);
