@@ -14,7 +14,9 @@ const left = { members: ["2", "3", "4"].map((id) => ({ id, region: "local" })), 
 
 test("[M9] one that has left tells those who left before it", () => {
   const earlier = { ...left, members: left.members.slice(1) };
-  expect(answerOfLeft(earlier, [asks("2")])).toMatchObject([{ term: 4, granted: false, left: earlier }]);
+  expect(answerOfLeft(earlier, [asks("2")])).toMatchObject([
+    { term: 4, granted: false, left: earlier },
+  ]);
 });
 
 test("[M9] and the others whom to ask, or they would ask nobody else for ever", () => {
