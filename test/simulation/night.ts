@@ -79,7 +79,11 @@ async function morning(
     // One that stood against the leader once asks too.
     lateMs = electionsMs;
   }
-  if (what === "restart of another") others[0]?.crash({ survivors: 0, zombieMs: 0 });
+  if (what === "restart of another") {
+    others[0]?.crash({ survivors: 0, zombieMs: 0 });
+    // The same goes for it, and then it takes the leader's place.
+    lateMs = electionsMs;
+  }
   // The edge waits for it in vain first.
   const replacedMs = Math.max(2 * electionMaxMs, 500) + electionsMs;
   // An edge that knows nobody but the founders, all of them lost, finds nobody.
