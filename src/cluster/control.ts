@@ -1,7 +1,9 @@
 import { type Context, Hono } from "hono";
 import type { EdgeEnv } from "../edge/env.ts";
+import { type Fields, notLike, readFields } from "../edge/json-body.ts";
 import { Problem } from "../edge/problem.ts";
-import { objectName, pokePath } from "../protocol/client.ts";
+import { objectName } from "../protocol/client.ts";
+import { replicaPath } from "../protocol/replica-call.ts";
 import { parseSettings } from "../protocol/settings.ts";
 import { counts } from "./counts.ts";
 import { faults } from "./faults.ts";
@@ -25,7 +27,7 @@ export const control = new Hono<EdgeEnv>()
     return inForce(c);
   })
   .post("/partition", async (c) => {
-    faults.groups = parseGroups(c, await c.req.text());
+    faults.groups = parseGroups(c, await readFields(c.req.raw, example));
     return inForce(c);
   })
   .post("/heal", (c) => {
@@ -51,7 +53,7 @@ async function restart(c: LocalContext, id: string): Promise<void> {
   // One that stands still would not answer; a restart ends that too.
   if (faults.paused.has(id)) await kill(c, id);
   faults.killed.delete(id);
-  await callAll(c, id, pokePath);
+  await callAll(c, id, replicaPath.poke);
 }
 
 async function pause(_c: LocalContext, id: string): Promise<void> {
@@ -76,29 +78,21 @@ async function callAll(c: LocalContext, id: string, path: string): Promise<void>
   await Promise.allSettled(calls);
 }
 
-/** The groups in `{"groups":[["1"],["2","3"]]}`. */
-function parseGroups(c: LocalContext, text: string): string[][] {
-  const groups = parseJson(text)?.["groups"];
+const example = '{"groups":[["1"],["2","3"]]}';
+
+function parseGroups(c: LocalContext, { groups }: Fields): string[][] {
   if (!Array.isArray(groups) || !groups.every((group) => Array.isArray(group))) {
-    throw new Problem("bad_body", 'the body must be JSON like {"groups":[["1"],["2","3"]]}');
+    throw notLike(example);
   }
   const named: unknown[] = groups.flat();
   if (named.some((id) => typeof id !== "string")) {
-    throw new Problem("bad_body", 'ids are strings, as in {"groups":[["1"],["2","3"]]}');
+    throw new Problem("bad_body", `ids are strings, as in ${example}`);
   }
   checkReplicas(c, named);
   if (new Set(named).size < named.length) {
     throw new Problem("bad_body", "a replica can be in one group only");
   }
   return groups as string[][];
-}
-
-function parseJson(text: string): Record<string, unknown> | null {
-  try {
-    return JSON.parse(text) as Record<string, unknown> | null;
-  } catch {
-    return null;
-  }
 }
 
 function checkReplicas(c: LocalContext, ids: readonly unknown[]): void {

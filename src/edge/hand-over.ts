@@ -1,16 +1,14 @@
 import type { Member, ReplicaStatus } from "../protocol/client.ts";
-import { backoffMs, pause } from "./pause.ts";
+import { pokeUntilLeads } from "./poke-until-leads.ts";
 import { Problem } from "./problem.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
-import { type Present, callRollOfGroup, newestLeader } from "./roll-call.ts";
+import { type Present, callRollOfGroup, leaderIn } from "./roll-call.ts";
 
 /** Whom somebody wants to lead: one replica, or any of a region. */
 export type Wanted = { readonly replica: string } | { readonly region: string };
 
 /** How long replicas may take to speak of themselves. */
 const statusTimeoutMs = 1000;
-/** The longest wait between two looks at whether it leads. */
-const longestPauseMs = 100;
 
 /**
  * Hands the leadership of a group over, and waits until that shows. Does nothing if it is there already.
@@ -27,22 +25,12 @@ export async function handOver(
   const deadline = AbortSignal.timeout(timeoutMs);
   // Half the time at most, since somebody silent must not use up all of it.
   const roll = await callRollOfGroup(group, Math.min(statusTimeoutMs, Math.ceil(timeoutMs / 2)));
-  if (roll.every(({ status }) => status === null)) {
-    throw new Problem("unavailable", "no replica could be reached in time; nothing was changed");
-  }
-  const leader = newestLeader(roll);
+  const leader = leaderIn(roll);
   const candidates = candidatesIn(roll, wanted, group.namespace);
-  if (leader === null) {
-    throw new Problem("no_leader", "there is no leader to hand over; nothing was changed");
-  }
   if (candidates.some(({ member }) => member.id === leader.id)) return leader;
   const successor = await tellOne(group, leader.id, candidates, deadline);
-  for (let n = 0; !deadline.aborted; n++) {
-    const status = await group.poke(successor, deadline).catch(() => null);
-    const leads = status?.type === "status" && status.role === "leader";
-    if (leads && status.term > leader.term) return status;
-    await pause(backoffMs(n, longestPauseMs), deadline);
-  }
+  const status = await pokeUntilLeads(group, successor, leader.term, deadline);
+  if (status !== null) return status;
   throw new Problem(
     "outcome_unknown",
     `replica ${successor} was asked to lead, and does not yet; GET the cluster to see who does`,

@@ -1,5 +1,5 @@
 import type { ReplicaStatus } from "../protocol/client.ts";
-import { backoffMs, pause } from "./pause.ts";
+import { pokeUntilLeads } from "./poke-until-leads.ts";
 import { Problem } from "./problem.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
 import { type Present, callRollOfGroup, newestLeader } from "./roll-call.ts";
@@ -14,7 +14,6 @@ export interface Sacrifice {
 
 /** How long replicas may take to speak of themselves: all the time there is, for a last look. */
 const statusTimeoutMs = 2000;
-const longestPauseMs = 100;
 
 /**
  * Rebuilds a group that has lost its quorum for good, from one replica: that goes on alone, and everything
@@ -49,11 +48,8 @@ export async function rebuild(
   const others = roll.map(({ member }) => member.id).filter((id) => id !== survivor);
   const members = [{ id: survivor, region: chosen.region }];
   await Promise.allSettled(others.map((id) => group.retire(id, epoch, members, deadline)));
-  for (let n = 0; !deadline.aborted; n++) {
-    const status = await group.poke(survivor, deadline).catch(() => null);
-    if (status?.type === "status" && status.role === "leader") return status;
-    await pause(backoffMs(n, longestPauseMs), deadline);
-  }
+  const status = await pokeUntilLeads(group, survivor, chosen.term, deadline);
+  if (status !== null) return status;
   throw new Problem("outcome_unknown", `replica ${survivor} was rebuilt, and does not lead yet`, {
     outcome: "unknown",
   });

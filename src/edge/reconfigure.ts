@@ -2,7 +2,7 @@ import type { ChangeResult, MemberStatus, ReplicaStatus } from "../protocol/clie
 import { backoffMs, pause } from "./pause.ts";
 import { Problem } from "./problem.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
-import { callRollOfGroup, newestLeader } from "./roll-call.ts";
+import { callRollOfGroup, leaderIn } from "./roll-call.ts";
 
 /** How somebody wants the members of a group to change. */
 export type WantedChange =
@@ -25,15 +25,8 @@ const statusTimeoutMs = 1000;
 const longestPauseMs = 100;
 
 /** The leader of a group, with what it says of the members. Throws a Problem when none is found. */
-export async function findLeader(group: ReplicaGroup, timeoutMs: number): Promise<ReplicaStatus> {
-  const roll = await callRollOfGroup(group, timeoutMs);
-  const leader = newestLeader(roll);
-  if (leader !== null) return leader;
-  const isAnyHeard = roll.some(({ status }) => status !== null);
-  throw isAnyHeard
-    ? new Problem("no_leader", "the group has no leader at the moment; nothing was changed")
-    : new Problem("unavailable", "no replica can be reached; nothing was changed");
-}
+export const findLeader = async (group: ReplicaGroup, timeoutMs: number): Promise<ReplicaStatus> =>
+  leaderIn(await callRollOfGroup(group, timeoutMs));
 
 /**
  * Has the leader of a group change its members, and waits until that is over or time is up.

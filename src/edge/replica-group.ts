@@ -11,18 +11,11 @@ import {
   type StatusResult,
   type TransferRequest,
   type TransferResult,
-  clientPath,
   clientProtocolVersion,
-  membersPath,
-  pokePath,
-  rebuildPath,
-  retirePath,
-  statusPath,
-  transferPath,
 } from "../protocol/client.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import { reachReplica } from "../protocol/reach.ts";
-import type { ReplicaCall } from "../protocol/replica-call.ts";
+import { type ReplicaCall, type ReplicaPath, replicaPath } from "../protocol/replica-call.ts";
 import { type Settings, anyRegion } from "../protocol/settings.ts";
 import { checkVersion, versionsKnown } from "../protocol/version.ts";
 import { type EdgeBindings, settingsOf } from "./env.ts";
@@ -68,12 +61,7 @@ export class ReplicaGroup {
     signal: AbortSignal,
   ): Promise<ClientBatchResult> {
     const batch: ClientBatch = { version: clientProtocolVersion, requests };
-    const answer = await this.#call<ClientBatchResult>(id, {
-      path: clientPath,
-      method: "POST",
-      body: toBytes(batch),
-      signal,
-    });
+    const answer = await this.#post<ClientBatchResult>(id, replicaPath.client, batch, signal);
     checkVersion("client", answer.version, [clientProtocolVersion]);
     if (answer.results.length !== requests.length) {
       throw new Error(`replica ${id} answered something else than was asked`);
@@ -84,7 +72,7 @@ export class ReplicaGroup {
   /** Asks a replica what it says of itself. */
   status(id: string, signal: AbortSignal): Promise<StatusResult> {
     return this.#call<StatusOfAnyCode>(id, {
-      path: statusPath,
+      path: replicaPath.status,
       method: "GET",
       signal,
     }).then(inFull);
@@ -93,7 +81,7 @@ export class ReplicaGroup {
   /** Like `status`, and makes the replica check its deadlines: its alarm may be late. */
   poke(id: string, signal: AbortSignal): Promise<StatusResult> {
     return this.#call<StatusOfAnyCode>(id, {
-      path: pokePath,
+      path: replicaPath.poke,
       method: "POST",
       signal,
     }).then(inFull);
@@ -102,23 +90,24 @@ export class ReplicaGroup {
   /** Asks a leader to hand over to another replica. */
   transfer(id: string, to: string, signal: AbortSignal): Promise<TransferResult> {
     const body: TransferRequest = { version: clientProtocolVersion, to };
-    return this.#call(id, { path: transferPath, method: "POST", body: toBytes(body), signal });
+    return this.#post(id, replicaPath.transfer, body, signal);
   }
 
   /** Asks a leader to let others belong to the group. */
   change(id: string, change: ChangeRequest["change"], signal: AbortSignal): Promise<ChangeResult> {
     const body: ChangeRequest = { version: clientProtocolVersion, change };
-    const call = { path: membersPath, method: "POST", body: toBytes(body), signal };
-    return this.#call<ChangeResult>(id, call).catch((error: unknown) => {
-      if (isTooOld(error)) return { type: "tooOld", ids: [id] };
-      throw error;
-    });
+    return this.#post<ChangeResult>(id, replicaPath.members, body, signal).catch(
+      (error: unknown) => {
+        if (isTooOld(error)) return { type: "tooOld", ids: [id] };
+        throw error;
+      },
+    );
   }
 
   /** Has a replica go on alone, though the quorum is lost. */
   rebuild(id: string, epoch: number, signal: AbortSignal): Promise<RebuildResult> {
     const body: RebuildRequest = { version: clientProtocolVersion, epoch };
-    return this.#call(id, { path: rebuildPath, method: "POST", body: toBytes(body), signal });
+    return this.#post(id, replicaPath.rebuild, body, signal);
   }
 
   /** Tells a replica that the group was rebuilt without it. */
@@ -129,7 +118,11 @@ export class ReplicaGroup {
     signal: AbortSignal,
   ): Promise<StatusResult> {
     const body: RetireRequest = { version: clientProtocolVersion, epoch, members };
-    return this.#call(id, { path: retirePath, method: "POST", body: toBytes(body), signal });
+    return this.#post(id, replicaPath.retire, body, signal);
+  }
+
+  #post<T>(id: string, path: ReplicaPath, body: object, signal: AbortSignal): Promise<T> {
+    return this.#call(id, { path, method: "POST", body: toBytes(body), signal });
   }
 
   async #call<T>(id: string, call: ReplicaCall): Promise<T> {

@@ -58,6 +58,16 @@ export function newestLeader(roll: readonly Present[]): ReplicaStatus | null {
   return statuses.find(leads) ?? null;
 }
 
+/** The same, for what needs one. Throws a Problem when none was found. */
+export function leaderIn(roll: readonly Present[]): ReplicaStatus {
+  const leader = newestLeader(roll);
+  if (leader !== null) return leader;
+  const isAnyHeard = roll.some(({ status }) => status !== null);
+  throw isAnyHeard
+    ? new Problem("no_leader", "the group has no leader at the moment; nothing was changed")
+    : new Problem("unavailable", "no replica could be reached in time; nothing was changed");
+}
+
 /** Whether all whom the newest configuration names are there. */
 const haveAllSpoken = (statuses: ReadonlyMap<string, StatusResult | null>): boolean =>
   newestMembers([...statuses.values()])?.every(({ id }) => statuses.get(id)?.type === "status") ??

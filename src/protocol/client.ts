@@ -9,8 +9,6 @@ import type { Change, ChangeRefusal } from "../raft/membership.ts";
 /** Raised when a body changes so that the other side could not read it. */
 export const clientProtocolVersion = 1;
 
-export const clientPath = "/client";
-
 export interface ClientBatch {
   readonly version: typeof clientProtocolVersion;
   readonly requests: readonly ClientRequest[];
@@ -72,9 +70,6 @@ export type ReadResult =
   /** The key has no value; `revision` is the store's at the time of the read. */
   | { readonly type: "absent"; readonly revision: number };
 
-/** `GET /status`: what one replica says of itself. Needs no leader and changes nothing. */
-export const statusPath = "/status";
-
 export type StatusResult =
   /** This object has never been part of the group. */
   | { readonly type: "uninitialised" }
@@ -124,12 +119,6 @@ export interface MemberStatus extends Member {
   readonly replaces: string | null;
 }
 
-/** `POST /poke`: check your deadlines now. Answers as `/status` does. */
-export const pokePath = "/poke";
-
-/** `POST /transfer`: hand the leadership to another voter. */
-export const transferPath = "/transfer";
-
 export interface TransferRequest {
   readonly version: typeof clientProtocolVersion;
   /** The id of the replica that is to lead. */
@@ -143,9 +132,6 @@ export type TransferResult =
   | { readonly type: "notReady" }
   /** Nothing happens: this replica does not lead. */
   | { readonly type: "notLeader"; readonly leader: string | null };
-
-/** `POST /members`: let others belong to the group. */
-export const membersPath = "/members";
 
 export interface ChangeRequest {
   readonly version: typeof clientProtocolVersion;
@@ -165,9 +151,6 @@ export type ChangeResult =
   /** It may have begun or not. */
   | { readonly type: "unknown" };
 
-/** `POST /rebuild`: go on alone, though the quorum is lost. */
-export const rebuildPath = "/rebuild";
-
 export interface RebuildRequest {
   readonly version: typeof clientProtocolVersion;
   /** The epoch that is given up. Who is beyond it already does nothing. */
@@ -179,9 +162,6 @@ export type RebuildResult =
   | { readonly type: "rebuilt"; readonly epoch: number }
   /** Nothing happens: it leads, or belongs to no group. */
   | { readonly type: "refused" };
-
-/** `POST /retire`: the group was rebuilt without this replica. */
-export const retirePath = "/retire";
 
 export interface RetireRequest {
   readonly version: typeof clientProtocolVersion;

@@ -18,8 +18,6 @@ export type PeerVersion = (typeof peerVersions)[number];
 
 export const newestPeerVersion: PeerVersion = 2;
 
-export const peerPath = "/peer";
-
 export interface PeerRequest {
   readonly version: PeerVersion;
   readonly namespace: string;

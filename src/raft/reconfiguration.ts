@@ -14,7 +14,7 @@ import {
 } from "./membership.ts";
 import { Progress } from "./progress.ts";
 import { isQuorum } from "./quorum.ts";
-import type { LogIndex, NodeId } from "./types.ts";
+import type { NodeId } from "./types.ts";
 
 type Next =
   | { readonly type: "configure"; readonly configuration: Configuration }
@@ -146,8 +146,7 @@ export class Reconfiguration {
     if (progress === undefined) return false;
     const catchUp = this.#catchUps.get(id) ?? new CatchUp(log.last.index, nowMs);
     this.#catchUps.set(id, catchUp);
-    const matchIndex: LogIndex = progress.matchIndex;
-    catchUp.holds(matchIndex, log.last.index, nowMs, config.electionMinMs);
+    catchUp.holds(progress.matchIndex, log.last.index, nowMs, config.electionMinMs);
     // One whose state is wrong gets another first.
     return catchUp.isDone && progress.state === "replicate" && progress.diverged === null;
   }

@@ -1,28 +1,10 @@
-import {
-  clientPath,
-  membersPath,
-  pokePath,
-  rebuildPath,
-  retirePath,
-  statusPath,
-  transferPath,
-} from "../protocol/client.ts";
 import { namespacePattern } from "../protocol/limits.ts";
-import { peerPath } from "../protocol/peer.ts";
 import { credentialOf, gatewayPrefix, reachObject } from "../protocol/reach.ts";
+import { type ReplicaPath, replicaPath } from "../protocol/replica-call.ts";
 import { type Settings, anyRegion, parseSettings } from "../protocol/settings.ts";
 import type { ReplicaEnv } from "./replica.ts";
 
-const replicaPaths = new Set([
-  clientPath,
-  membersPath,
-  peerPath,
-  pokePath,
-  rebuildPath,
-  retirePath,
-  statusPath,
-  transferPath,
-]);
+const paths: readonly ReplicaPath[] = Object.values(replicaPath);
 
 /** Whether the replicas of this Worker can be reached from others, and this request tries to. */
 export function isForGateway({ url }: Request, env: ReplicaEnv): boolean {
@@ -58,11 +40,11 @@ export async function answerAtGateway(request: Request, env: ReplicaEnv): Promis
   return reachObject(env.REPLICA, { namespace, id, region }, { path, method, body });
 }
 
-function parsePath(pathname: string): { namespace: string; id: string; path: string } | null {
+function parsePath(pathname: string): { namespace: string; id: string; path: ReplicaPath } | null {
   const [namespace = "", id = "", ...rest] = pathname.slice(gatewayPrefix.length).split("/");
-  const path = `/${rest.join("/")}`;
-  if (!namespacePattern.test(namespace) || !idPattern.test(id)) return null;
-  return replicaPaths.has(path) ? { namespace, id, path } : null;
+  const path = paths.find((each) => each === `/${rest.join("/")}`);
+  if (path === undefined || !namespacePattern.test(namespace) || !idPattern.test(id)) return null;
+  return { namespace, id, path };
 }
 
 /** Ids are numbers from 1 that are never reused. */

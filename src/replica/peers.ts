@@ -4,10 +4,9 @@ import {
   type PeerRequest,
   type PeerResponse,
   type PeerVersion,
-  peerPath,
   peerVersions,
 } from "../protocol/peer.ts";
-import type { ReplicaCall } from "../protocol/replica-call.ts";
+import { type ReplicaCall, replicaPath } from "../protocol/replica-call.ts";
 import { checkVersion, versionsKnown } from "../protocol/version.ts";
 import type { Message } from "../raft/messages.ts";
 import type { NodeId } from "../raft/types.ts";
@@ -151,7 +150,7 @@ export class FetchPeers implements Peers {
     }
     const body = { version, ...envelope, to, messages: said };
     const response = await this.#options.call(to, {
-      path: peerPath,
+      path: replicaPath.peer,
       method: "POST",
       body: toBytes(body),
       signal,

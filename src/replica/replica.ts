@@ -1,31 +1,23 @@
 import { DurableObject } from "cloudflare:workers";
 import {
   type ChangeRequest,
+  type ChangeResult,
   type ClientBatch,
   type ClientBatchResult,
   type ClientResult,
   type Member,
   type RebuildRequest,
   type RebuildResult,
-  type ReplicaStatus,
   type StatusResult,
-  type ChangeResult,
   type TransferRequest,
   type TransferResult,
-  clientPath,
   clientProtocolVersion,
-  membersPath,
-  pokePath,
-  rebuildPath,
-  retirePath,
-  statusPath,
-  transferPath,
 } from "../protocol/client.ts";
 import { windowSize } from "../kv/request-window.ts";
 import { MalformedBody, fromBytes, toBytes } from "../protocol/codec.ts";
-import { type Outdated, type PeerRequest, peerPath } from "../protocol/peer.ts";
+import type { Outdated, PeerRequest } from "../protocol/peer.ts";
 import { reachReplica } from "../protocol/reach.ts";
-import type { ReplicaCall } from "../protocol/replica-call.ts";
+import { type ReplicaCall, replicaPath } from "../protocol/replica-call.ts";
 import {
   type Settings,
   type SettingsVars,
@@ -34,7 +26,6 @@ import {
 } from "../protocol/settings.ts";
 import { UnknownVersion } from "../protocol/version.ts";
 import { defaultSizes } from "../raft/config.ts";
-import { describeMembers } from "./member-status.ts";
 import { type Left, isMember, membersOf, regionOf } from "../raft/membership.ts";
 import { maxRounds } from "../raft/read-index.ts";
 import type { LogIndex } from "../raft/types.ts";
@@ -63,6 +54,7 @@ import { answerOfLeft } from "./left.ts";
 import { sayIn } from "./peer-version.ts";
 import { FetchPeers } from "./peers.ts";
 import { DurableStorage } from "./storage.ts";
+import { describeServer, describeStatus } from "./status.ts";
 import { AlarmWake } from "./wake.ts";
 
 export interface ReplicaEnv extends SettingsVars {
@@ -106,23 +98,23 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const body = await request.arrayBuffer();
     try {
       switch (`${request.method} ${pathname}`) {
-        case `POST ${clientPath}`:
+        case `POST ${replicaPath.client}`:
           return await this.#client(asClientBatch(fromBytes(body)));
-        case `POST ${peerPath}`:
+        case `POST ${replicaPath.peer}`:
           return this.#peer(asPeerRequest(fromBytes(body)));
-        case `POST ${pokePath}`:
+        case `POST ${replicaPath.poke}`:
           this.#membership?.driver.poke();
           return this.#status();
-        case `POST ${transferPath}`:
+        case `POST ${replicaPath.transfer}`:
           return this.#transfer(asTransferRequest(fromBytes(body)));
-        case `POST ${membersPath}`:
+        case `POST ${replicaPath.members}`:
           return await this.#change(asChangeRequest(fromBytes(body)));
-        case `POST ${rebuildPath}`:
+        case `POST ${replicaPath.rebuild}`:
           return this.#rebuild(asRebuildRequest(fromBytes(body)));
-        case `POST ${retirePath}`:
+        case `POST ${replicaPath.retire}`:
           this.#retire(asRetireRequest(fromBytes(body)));
           return this.#status();
-        case `GET ${statusPath}`:
+        case `GET ${replicaPath.status}`:
           return this.#status();
         default:
           return refuse(404, `no ${request.method} ${pathname} here`);
@@ -175,7 +167,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const answer: ClientBatchResult = {
       version: clientProtocolVersion,
       results,
-      servedBy: describeServer(id, membership),
+      servedBy: describeServer(id, membership?.driver ?? null),
       sequence: membership?.driver.machine.state.sequence ?? 0,
     };
     return new Response(toBytes(answer));
@@ -249,9 +241,10 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   #describe(): StatusResult {
-    if (this.#membership !== null) return { type: "status", ...describeStatus(this.#membership) };
-    if (this.#left === null) return { type: "uninitialised" };
-    return { type: "left", id: parseObjectName(this.ctx.id.name).id, members: this.#left.members };
+    const { id } = parseObjectName(this.ctx.id.name);
+    if (this.#membership !== null) return describeStatus(id, this.#membership.driver);
+    if (this.#left !== null) return { type: "left", id, members: this.#left.members };
+    return { type: "uninitialised" };
   }
 
   #found(): void {
@@ -309,9 +302,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
         wake,
         clock,
         abort: (error, state) => this.#abort(error, state),
-        left: () => {
-          this.#leave(driver.raft.left);
-        },
+        left: () => this.#leave(driver.raft.left),
         diverged: (at, state) => this.#sayDiverged(at, state),
       },
     );
@@ -349,40 +340,6 @@ export class Replica extends DurableObject<ReplicaEnv> {
     console.error(`replica ${this.ctx.id.name ?? ""} aborts in state ${state}: ${what}`);
     this.ctx.abort("the replica found its memory in doubt and starts again from storage");
   }
-}
-
-function describeServer(id: string, membership: Membership | null): ClientBatchResult["servedBy"] {
-  if (membership === null)
-    return { replica: id, region: anyRegion, role: "none", term: 0, epoch: 0 };
-  const { role, term, log } = membership.driver.raft;
-  const { configuration } = log;
-  const region = regionOf(configuration, id) ?? anyRegion;
-  return { replica: id, region, role, term, epoch: configuration.epoch };
-}
-
-function describeStatus({ group, driver }: Membership): ReplicaStatus {
-  const { raft, machine } = driver;
-  return {
-    id: group.id,
-    region: regionOf(raft.log.configuration, group.id) ?? anyRegion,
-    role: raft.role,
-    term: raft.term,
-    leader: raft.leader,
-    commitIndex: raft.log.commitIndex,
-    lastApplied: raft.appliedIndex,
-    firstLogIndex: raft.log.base.index + 1,
-    lastLogIndex: raft.log.last.index,
-    logBytes: driver.logBytes,
-    revision: machine.state.revision,
-    stateHash: machine.state.hash,
-    diverged: raft.audit.hasDiverged,
-    members: describeMembers(raft.log.configuration),
-    outgoing: raft.log.configuration.outgoing.map((member) => member.id),
-    membersIndex: raft.log.configurationIndex,
-    nextId: String(raft.log.configuration.nextId),
-    epoch: raft.log.configuration.epoch,
-    lastLogTerm: raft.log.last.term,
-  };
 }
 
 const isSameGroup = (a: readonly Member[], b: readonly Member[]): boolean =>

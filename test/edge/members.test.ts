@@ -129,6 +129,7 @@ describe("a new member", () => {
     '{"replaces":2}',
     '{"region":"weur","id":"4"}',
     '{"region":"weur"',
+    `{"replaces":"2"${" ".repeat(1024)}}`,
   ])("is refused by the body %s", async (body) => {
     expect(await gist(await add(edgeWhere(null), body))).toBe("400 bad_body not_applied");
   });

@@ -60,6 +60,7 @@ describe("a group that has lost its quorum", () => {
     ["no confirmation", { survivor: "2", lost: request.lost }],
     ["another confirmation", { ...request, confirm: "yes" }],
     ["something else", { ...request, force: true }],
+    ["more than 1 KiB", JSON.stringify(request) + " ".repeat(1024)],
     ["not everybody is named", { ...request, lost: ["1", "3", "5"] }],
     ["somebody who is no member is named", { ...request, lost: ["1", "3", "4", "5", "6"] }],
     ["the survivor is named", { ...request, lost: ["1", "2", "3", "4", "5"] }],

@@ -1,21 +1,25 @@
 import { evictDurableObject, reset, runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { clientPath, pokePath, statusPath } from "../../src/protocol/client.ts";
 import { toBytes } from "../../src/protocol/codec.ts";
-import { peerPath } from "../../src/protocol/peer.ts";
 import { eventually } from "../support/eventually.ts";
 import { GroupUnderTest, putRequest } from "./group-under-test.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 afterEach(() => reset());
 
 /** Every kind of event that a replica of a group gets, apart from the alarm itself. */
 const events: Record<string, (group: GroupUnderTest, id: string) => Promise<Response>> = {
   "a read": (group, id) =>
-    group.fetch(id, "POST", clientPath, toBytes({ version: 1, requests: [readOf("a")] })),
+    group.fetch(id, "POST", replicaPath.client, toBytes({ version: 1, requests: [readOf("a")] })),
   "a write": (group, id) =>
-    group.fetch(id, "POST", clientPath, toBytes({ version: 1, requests: [putRequest("a", "x")] })),
-  "a poke": (group, id) => group.fetch(id, "POST", pokePath),
-  "a look at its status": (group, id) => group.fetch(id, "GET", statusPath),
+    group.fetch(
+      id,
+      "POST",
+      replicaPath.client,
+      toBytes({ version: 1, requests: [putRequest("a", "x")] }),
+    ),
+  "a poke": (group, id) => group.fetch(id, "POST", replicaPath.poke),
+  "a look at its status": (group, id) => group.fetch(id, "GET", replicaPath.status),
   "a peer's call": async (group, id) => {
     const from = group.ids.find((other) => other !== id)!;
     const members = group.ids.map((each) => ({ id: each, region: "local" }));
@@ -23,7 +27,7 @@ const events: Record<string, (group: GroupUnderTest, id: string) => Promise<Resp
     const head = { from, to: id, term: 0 };
     const request = { ...head, type: "preVoteRequest", last: { term: 0, index: 0 } };
     const envelope = { version: 1, namespace: group.namespace, from, to: id, members };
-    return group.fetch(id, "POST", peerPath, toBytes({ ...envelope, messages: [request] }));
+    return group.fetch(id, "POST", replicaPath.peer, toBytes({ ...envelope, messages: [request] }));
   },
 };
 

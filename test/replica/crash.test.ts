@@ -2,10 +2,11 @@ import { evictDurableObject, reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
 import type { ClientRequest } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
-import { type PeerResponse, peerPath } from "../../src/protocol/peer.ts";
+import type { PeerResponse } from "../../src/protocol/peer.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Operation, checkHistory } from "../support/history.ts";
 import { GroupUnderTest, putRequest, within } from "./group-under-test.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 afterEach(() => reset());
 
@@ -86,7 +87,7 @@ test("A vote that was given is not given to another in the same term, whatever d
     const request = { type: "requestVoteRequest", from, to: voter, term: inTerm, last };
     const envelope = { version: 1, namespace: group.namespace, from, to: voter, members };
     const body = toBytes({ ...envelope, messages: [request] });
-    const response = await group.fetch(voter, "POST", peerPath, body);
+    const response = await group.fetch(voter, "POST", replicaPath.peer, body);
     const [answer] = fromBytes<PeerResponse>(await response.arrayBuffer()).messages;
     if (answer?.type !== "requestVoteResponse") return null;
     return answer.term === inTerm ? answer.granted : null;

@@ -1,17 +1,10 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import {
-  type StatusResult,
-  clientPath,
-  membersPath,
-  rebuildPath,
-  retirePath,
-  transferPath,
-} from "../../src/protocol/client.ts";
+import type { StatusResult } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
-import { peerPath } from "../../src/protocol/peer.ts";
 import worker from "../../src/worker.ts";
 import { GroupUnderTest, putRequest } from "./group-under-test.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 const secret = "a-secret-of-the-tests";
 const open = { ...env, REPLICA_SECRET: secret };
@@ -35,10 +28,14 @@ describe("The gateway to the replicas", () => {
     }
     const { id } = await group.settled();
     const body = toBytes({ version: 1, requests: [putRequest("a", "by the gateway")] });
-    const put = await call(at(id, clientPath), { method: "POST", headers: authorization, body });
+    const put = await call(at(id, replicaPath.client), {
+      method: "POST",
+      headers: authorization,
+      body,
+    });
     expect([put.status, (await put.arrayBuffer()).byteLength > 0]).toEqual([200, true]);
     expect(await group.get("a")).toBe("by the gateway");
-    const garbled = await call(at(id, peerPath), {
+    const garbled = await call(at(id, replicaPath.peer), {
       method: "POST",
       headers: authorization,
       body: "?",
@@ -46,16 +43,20 @@ describe("The gateway to the replicas", () => {
     expect(garbled.status, "what the replica itself answers").toBe(400);
   });
 
-  test.each([clientPath, membersPath, peerPath, rebuildPath, retirePath, transferPath])(
-    "passes on what comes for %s",
-    async (path) => {
-      const { namespace } = new GroupUnderTest();
-      const init = { method: "POST", headers: authorization, body: "?" };
-      const response = await call(`/_replica/${namespace}/1${path}`, init);
-      expect(await response.text()).toContain("not a map of fields");
-      expect(response.status).toBe(400);
-    },
-  );
+  test.each([
+    replicaPath.client,
+    replicaPath.members,
+    replicaPath.peer,
+    replicaPath.rebuild,
+    replicaPath.retire,
+    replicaPath.transfer,
+  ])("passes on what comes for %s", async (path) => {
+    const { namespace } = new GroupUnderTest();
+    const init = { method: "POST", headers: authorization, body: "?" };
+    const response = await call(`/_replica/${namespace}/1${path}`, init);
+    expect(await response.text()).toContain("not a map of fields");
+    expect(response.status).toBe(400);
+  });
 
   test.each([
     ["no secret", {}],

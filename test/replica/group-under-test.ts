@@ -7,16 +7,14 @@ import {
   type ClientResult,
   type ReplicaStatus,
   type StatusResult,
-  clientPath,
   objectName,
-  pokePath,
-  statusPath,
 } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { asIndex } from "../../src/raft/types.ts";
 import type { Replica } from "../../src/replica/replica.ts";
 import { DurableStorage } from "../../src/replica/storage.ts";
 import { eventually } from "../support/eventually.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 const crashReason = "the test crashes this object";
 let groups = 0;
@@ -52,7 +50,7 @@ export class GroupUnderTest {
     const response = await this.fetch(
       id,
       "POST",
-      clientPath,
+      replicaPath.client,
       toBytes({ version: 1, requests: batch }),
     );
     return fromBytes<ClientBatchResult>(await response.arrayBuffer());
@@ -102,8 +100,8 @@ export class GroupUnderTest {
   /** What a replica says of itself; null when it has never been part of the group. */
   async status(id: string, knock = false): Promise<ReplicaStatus | null> {
     const response = knock
-      ? await this.fetch(id, "POST", pokePath)
-      : await this.fetch(id, "GET", statusPath);
+      ? await this.fetch(id, "POST", replicaPath.poke)
+      : await this.fetch(id, "GET", replicaPath.status);
     const status = fromBytes<StatusResult>(await response.arrayBuffer());
     return status.type === "status" ? status : null;
   }

@@ -1,11 +1,8 @@
 import { expect, test } from "vitest";
-import {
-  type ChangeResult,
-  clientProtocolVersion,
-  membersPath,
-} from "../../src/protocol/client.ts";
+import { type ChangeResult, clientProtocolVersion } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { GroupUnderTest } from "./group-under-test.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 test("A replica that has left keeps nothing but its votes, and whom to ask", async () => {
   const group = new GroupUnderTest();
@@ -20,7 +17,7 @@ test("A replica that has left keeps nothing but its votes, and whom to ask", asy
     );
   expect((await rows()).slice(0, 2).every((count) => count > 0)).toBe(true);
   const body = toBytes({ version: clientProtocolVersion, change: { type: "remove", id: gone } });
-  const response = await group.fetch(leader.id, "POST", membersPath, body);
+  const response = await group.fetch(leader.id, "POST", replicaPath.members, body);
   expect(fromBytes<ChangeResult>(await response.arrayBuffer())).toEqual({
     type: "begun",
     id: gone,

@@ -1,10 +1,10 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import { clientPath, pokePath, statusPath, transferPath } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { maxValueBytes } from "../../src/protocol/limits.ts";
-import { type PeerRequest, peerPath } from "../../src/protocol/peer.ts";
+import type { PeerRequest } from "../../src/protocol/peer.ts";
 import { GroupUnderTest, putRequest } from "./group-under-test.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 afterEach(() => reset());
 
@@ -78,11 +78,11 @@ describe("A peer's call", () => {
     await group.put("a", "x");
     await group.settled();
     const call = callIn(group);
-    const right = await group.fetch("2", "POST", peerPath, toBytes(call));
+    const right = await group.fetch("2", "POST", replicaPath.peer, toBytes(call));
     await right.arrayBuffer();
     expect(right.status).toBe(200);
     for (const [name, spoil] of Object.entries(wrongCalls)) {
-      const wrong = await group.fetch("2", "POST", peerPath, toBytes(spoil(call)));
+      const wrong = await group.fetch("2", "POST", replicaPath.peer, toBytes(spoil(call)));
       expect([400, 409], name).toContain(wrong.status);
       expect(await wrong.text(), name).not.toBe("");
     }
@@ -95,7 +95,7 @@ describe("A peer's call", () => {
     const call = callIn(group);
     for (const [name, spoil] of Object.entries(wrongCalls)) {
       if (name.startsWith("of a group")) continue;
-      const response = await group.fetch("2", "POST", peerPath, toBytes(spoil(call)));
+      const response = await group.fetch("2", "POST", replicaPath.peer, toBytes(spoil(call)));
       await response.arrayBuffer();
       expect(response.ok, name).toBe(false);
     }
@@ -103,7 +103,7 @@ describe("A peer's call", () => {
   });
 });
 
-describe.each([clientPath, peerPath])("A garbled body to %s", (path) => {
+describe.each([replicaPath.client, replicaPath.peer])("A garbled body to %s", (path) => {
   test("is refused with 400, in a group and before there is one", async () => {
     const group = new GroupUnderTest();
     for (const [name, body] of Object.entries(garbledBodies)) {
@@ -124,9 +124,9 @@ describe.each([clientPath, peerPath])("A garbled body to %s", (path) => {
 
 describe("A version that is not known", () => {
   test.each([
-    [clientPath, "client", [1]],
-    [transferPath, "client", [1]],
-    [peerPath, "peer", [1, 2]],
+    [replicaPath.client, "client", [1]],
+    [replicaPath.transfer, "client", [1]],
+    [replicaPath.peer, "peer", [1, 2]],
   ])("of a body to %s is refused, with those that are", async (path, protocol, known) => {
     const group = new GroupUnderTest();
     for (const version of [0, 3, "1", null]) {
@@ -150,7 +150,7 @@ describe("A version that is not known", () => {
       const group = new GroupUnderTest();
       await group.settled();
       const call = { ...callIn(group), version };
-      const response = await group.fetch("2", "POST", peerPath, toBytes(call));
+      const response = await group.fetch("2", "POST", replicaPath.peer, toBytes(call));
       expect(fromBytes(await response.arrayBuffer())).toEqual({ version, messages: [] });
     },
   );
@@ -174,7 +174,7 @@ describe("A version that is not known", () => {
       ["text", "a chunk must be bytes"],
     ] as const) {
       const call = { ...callIn(group), messages: [{ ...chunk, data }] };
-      const response = await group.fetch("2", "POST", peerPath, toBytes(call));
+      const response = await group.fetch("2", "POST", replicaPath.peer, toBytes(call));
       expect([response.status, await response.text()]).toEqual([400, why]);
     }
     await group.put("a", "x");
@@ -188,7 +188,7 @@ describe("A batch from an edge", () => {
     const { id } = await group.settled();
     for (const [name, request] of Object.entries(wrongRequests)) {
       const body = toBytes({ version: 1, requests: [putRequest("good", "x"), request] });
-      const response = await group.fetch(id, "POST", clientPath, body);
+      const response = await group.fetch(id, "POST", replicaPath.client, body);
       await response.arrayBuffer();
       expect(response.status, name).toBe(400);
     }
@@ -200,10 +200,10 @@ describe("A batch from an edge", () => {
 test("Any other path or method is answered 404 and founds nothing", async () => {
   const group = new GroupUnderTest();
   const calls = [
-    ["GET", clientPath],
-    ["GET", peerPath],
-    ["GET", pokePath],
-    ["POST", statusPath],
+    ["GET", replicaPath.client],
+    ["GET", replicaPath.peer],
+    ["GET", replicaPath.poke],
+    ["POST", replicaPath.status],
     ["POST", "/"],
     ["PUT", "/client/x"],
   ] as const;
@@ -235,7 +235,7 @@ describe("A message that cannot be true", () => {
     const call = group.fetch(
       leader.id,
       "POST",
-      peerPath,
+      replicaPath.peer,
       toBytes({ ...envelope, messages: [impostor] }),
     );
     await expect(call).rejects.toThrow(/starts again from storage/);

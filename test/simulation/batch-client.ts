@@ -2,13 +2,13 @@ import {
   type ClientBatchResult,
   type ClientRequest,
   type ClientResult,
-  clientPath,
 } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { Random } from "../../src/raft/random.ts";
 import { handle } from "./edge.ts";
 import { type Operation, describe, describeAnswer } from "./ledger.ts";
 import type { World } from "./world.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 /** Attempts after which it gives up, unless it is to finish. */
 const maxAttempts = 12;
@@ -73,7 +73,7 @@ export class BatchClient {
     };
     const body = toBytes({ requests: open.map(({ request }) => request) });
     this.#world.ask(this.#name, id, {
-      take: (life, back) => handle(life, clientPath, body, back),
+      take: (life, back) => handle(life, replicaPath.client, body, back),
       answered: (bytes) => {
         // What comes after it has asked elsewhere is as true, but it does not listen any more.
         if (isOver) return;

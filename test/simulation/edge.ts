@@ -1,10 +1,11 @@
 import type { EdgeBindings } from "../../src/edge/env.ts";
 import { type Draft, type Forwarded, Forwarding } from "../../src/edge/forward.ts";
 import { ReplicaGroup } from "../../src/edge/replica-group.ts";
-import { type ClientBatch, clientPath, pokePath, statusPath } from "../../src/protocol/client.ts";
+import type { ClientBatch } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
 import type { SimulatedLife } from "./life.ts";
 import type { World } from "./world.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 /** The edges that any world has had: what edges remember they remember by namespace. */
 let edges = 0;
@@ -90,7 +91,7 @@ export class SimulatedEdge {
       signal?.addEventListener("abort", fail);
       // What a dead isolate still seems to do does not happen.
       if (attempts.isolate !== this.#isolate) return;
-      if (path === clientPath) attempts.count++;
+      if (path === replicaPath.client) attempts.count++;
       this.#world.ask(this.name, id, {
         take: (life, back) => handle(life, path, body as Uint8Array | undefined, back),
         answered: (bytes) => {
@@ -117,11 +118,11 @@ export function handle(
   back: (answer: unknown) => void,
 ): void {
   switch (path) {
-    case clientPath:
+    case replicaPath.client:
       return life.answer(fromBytes<ClientBatch>(body!).requests, back);
-    case pokePath:
+    case replicaPath.poke:
       return life.poke(back);
-    case statusPath:
+    case replicaPath.status:
       return life.status(back);
     default:
       throw new Error(`replicas have no ${path}`);

@@ -91,7 +91,7 @@ export class Host {
   crash({ survivors, zombieMs }: { survivors: number; zombieMs: number }): void {
     const life = this.#life;
     if (life === null) return;
-    this.world.lost(this.id, life);
+    this.world.watcher.lost(this.id, life);
     this.#life = null;
     if (life.storage.pendingTurns > survivors) this.world.seen.saw("crash loses a write");
     life.storage.crash(survivors);
@@ -106,7 +106,7 @@ export class Host {
   /** Lets go of memory that nothing waits for. Returns whether there was any. */
   evict(): boolean {
     if (this.#life?.isIdle !== true) return false;
-    this.world.lost(this.id, this.#life);
+    this.world.watcher.lost(this.id, this.#life);
     this.#life.end();
     this.#life = null;
     return true;
@@ -144,7 +144,7 @@ export class Host {
   /** Stands still for a while, and then finds all that came meanwhile. */
   pause(ms: number): void {
     if (this.#paused !== null) return;
-    this.world.lost(this.id, this.#life);
+    this.world.watcher.lost(this.id, this.#life);
     const paused: (() => void)[] = [];
     this.#paused = paused;
     this.world.agenda.after(ms, () => this.#paused === paused && this.resume());

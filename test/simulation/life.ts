@@ -12,9 +12,9 @@ import { maxRounds } from "../../src/raft/read-index.ts";
 import { answerBatch } from "../../src/replica/client-api.ts";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
-import { describeMembers } from "../../src/replica/member-status.ts";
 import { answerOfLeft } from "../../src/replica/left.ts";
 import { isBareSignOfLife } from "../../src/replica/peers.ts";
+import { describeServer, describeStatus } from "../../src/replica/status.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
 import { check } from "../invariants/check.ts";
 import { type Durable, type Life, beforeStep } from "../invariants/life.ts";
@@ -148,11 +148,10 @@ export class SimulatedLife implements Life {
       ? Promise.resolve(requests.map(() => notLeader))
       : answerBatch(this.driver, requests);
     void answered.then((results) => {
-      const { role, term } = this.raft;
       const answer: ClientBatchResult = {
         version: clientProtocolVersion,
         results,
-        servedBy: { replica: this.id, region: "local", role, term, epoch: 1 },
+        servedBy: describeServer(this.id, this.driver),
         sequence: this.driver.machine.state.sequence,
       };
       this.#afterGate([], () => back(answer));
@@ -170,36 +169,13 @@ export class SimulatedLife implements Life {
   }
 
   status(back: (status: StatusResult) => void): void {
-    const { raft, driver } = this;
     const { id } = this.#host;
     if (this.storage.left !== null) {
       const { members } = this.storage.left;
       return this.#afterGate([], () => back({ type: "left", id, members }));
     }
-    this.#wake.arm(raft.wakeAtMs);
-    const { role, term, leader, log, appliedIndex } = raft;
-    const { revision, hash } = driver.machine.state;
-    const status: StatusResult = {
-      type: "status",
-      id,
-      region: "local",
-      role,
-      term,
-      leader,
-      revision,
-      stateHash: hash,
-      diverged: raft.audit.hasDiverged,
-      commitIndex: log.commitIndex,
-      lastApplied: appliedIndex,
-      firstLogIndex: log.base.index + 1,
-      lastLogIndex: log.last.index,
-      logBytes: driver.logBytes,
-      members: describeMembers(log.configuration),
-      membersIndex: log.configurationIndex,
-      nextId: String(log.configuration.nextId),
-      epoch: log.configuration.epoch,
-      lastLogTerm: log.last.term,
-    };
+    this.#wake.arm(this.raft.wakeAtMs);
+    const status = describeStatus(id, this.driver);
     this.#afterGate([], () => back(status));
   }
 

@@ -1,14 +1,7 @@
 import { defaultSizes } from "../../src/raft/config.ts";
 import { chunkBytes as usualChunkBytes } from "../../src/replica/chunked-export.ts";
 import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
-import {
-  type Configuration,
-  type Member,
-  halvesOf,
-  isJoint,
-  isMember,
-  isVoter,
-} from "../../src/raft/membership.ts";
+import { type Configuration, type Member, halvesOf, isMember } from "../../src/raft/membership.ts";
 import { majority } from "../../src/raft/quorum.ts";
 import { Leader } from "../../src/raft/leader.ts";
 import type { Message } from "../../src/raft/messages.ts";
@@ -20,8 +13,7 @@ import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { PeerVersion } from "../../src/protocol/peer.ts";
 import { Violation, check } from "../invariants/check.ts";
 import { Invariants } from "../invariants/invariants.ts";
-import type { Before, Life, Step } from "../invariants/life.ts";
-import type { Input } from "../../src/raft/io.ts";
+import type { Life, Step } from "../invariants/life.ts";
 import { foundedBy } from "../support/members.ts";
 import { Agenda } from "./agenda.ts";
 import { Corruptions } from "./corruptions.ts";
@@ -35,6 +27,7 @@ import { type Timing, drawTiming } from "./timing.ts";
 import type { Trace } from "./trace.ts";
 import { VirtualHost } from "./virtual-host.ts";
 import type { Plan } from "./run.ts";
+import { Watcher } from "./watcher.ts";
 import type { Weather } from "./weather.ts";
 
 export type Sizes = { readonly [Name in keyof typeof defaultSizes]: number };
@@ -57,6 +50,7 @@ export class World {
   readonly founders: readonly string[];
   readonly agenda = new Agenda();
   readonly seen = new Sightings();
+  readonly watcher = new Watcher(this);
   readonly trace: Trace;
   readonly links: Links;
   /** All replicas that there ever were. */
@@ -85,18 +79,10 @@ export class World {
   /** Steps that wrote, by replica. */
   readonly #writes = new Map<string, number>();
   readonly #messages = new Map<string, number>();
-  /** Who led last. */
-  #lastLeader = "";
-  /** Whom a leader has told to stand for election, since the last one. */
-  #toldToStand = "";
-  /** Who began the change of voters that is under way. */
-  #jointBy = "";
   /** Writes of clients that are under way. */
   openWrites = 0;
   /** Until when clients want nothing. */
   lullUntilMs = 0;
-  /** Who led when it slept, and was lost in its sleep. */
-  #lostAsleep = "";
 
   /** @param core replaces what is drawn of the core's timers. */
   constructor({ seed, replicas, weather }: Plan, trace: Trace, core: Partial<Timing["core"]> = {}) {
@@ -350,13 +336,6 @@ export class World {
     return Math.max(ms, this.lullUntilMs - this.agenda.nowMs);
   }
 
-  /** The memory of a replica is gone, or the replica does not answer any more. */
-  lost(id: string, life: SimulatedLife | null): void {
-    if (life?.raft.role !== "leader" || !life.raft.isAsleep) return;
-    this.#lostAsleep = id;
-    this.seen.saw("leader lost while it slept");
-  }
-
   /** Messages that left these replicas. */
   messagesOf(hosts: readonly Host[]): number {
     return hosts.reduce((sum, { id }) => sum + (this.#messages.get(id) ?? 0), 0);
@@ -366,18 +345,7 @@ export class World {
   sent(message: Message): void {
     this.#messages.set(message.from, (this.#messages.get(message.from) ?? 0) + 1);
     this.#guard(() => this.invariants.sent(message));
-    if (message.type === "preVoteResponse" && !message.granted) this.seen.saw("pre-vote refused");
-    if (message.type === "preVoteResponse" && message.left !== undefined) {
-      this.seen.saw("told to have left");
-    }
-    if (message.type === "requestVoteResponse" && !message.granted) this.seen.saw("vote refused");
-    if (message.type === "appendEntriesResponse" && message.result.type === "conflict") {
-      this.seen.saw("log conflict");
-    }
-    if (message.type === "installSnapshotResponse") {
-      if (message.result.type === "restart") this.seen.saw("snapshot begun anew");
-      if (message.result.type === "stored") this.seen.saw("chunk stored");
-    }
+    this.watcher.sent(message);
   }
 
   /** A core has done a step. */
@@ -400,108 +368,14 @@ export class World {
         this.ledger.applied(step.replica.id, driver.machine.state);
       }
     });
-    this.#count(step);
-  }
-
-  #count({ replica, input, output, before }: Step): void {
-    const { seen } = this;
-    const { role, term } = replica.raft;
-    if (role === "leader" && before.role !== "leader") {
-      seen.saw("leader elected");
-      if (this.#lastLeader === replica.id) seen.saw("leader restarted and elected again");
-      if (this.#toldToStand === replica.id) seen.saw("leadership handed over");
-      if (this.#lostAsleep === replica.id) seen.saw("leader lost asleep leads again");
-      else if (this.#lostAsleep !== "") seen.saw("leader lost asleep is replaced");
-      this.#lostAsleep = "";
-      this.#lastLeader = replica.id;
-      this.#toldToStand = "";
-    }
-    if (input.type === "receive" && input.message.type === "requestVoteRequest") {
-      if (!isVoter(before.configuration, replica.id)) seen.saw("learner asked for its vote");
-    }
-    if (input.type === "receive" && input.message.type === "timeoutNowRequest") {
-      seen.saw("follower told to stand");
-      this.#toldToStand = replica.id;
-    }
-    this.#countSleep(replica, before, input);
-    const isDeposed = before.role === "leader" && role !== "leader";
-    if (isDeposed && term === before.term) seen.saw("leader steps down without a quorum");
+    const { output, before, replica } = step;
     if (output.persist !== null && !replica.isReplaced) {
       this.#writes.set(replica.id, (this.#writes.get(replica.id) ?? 0) + 1);
     }
-    const { persist } = output;
-    if ((persist?.truncateFrom ?? null) !== null) seen.saw("log cut");
-    if ((persist?.compactTo ?? null) !== null) seen.saw("log compacted");
-    if ((persist?.install ?? null) !== null) {
-      seen.saw("snapshot installed");
-      if (persist!.chunk!.place > 1) seen.saw("snapshot of many chunks");
-      if (before.commitIndex > 0) seen.saw("snapshot in place of an older state");
-    }
-    if (replica.raft.audit.hasDiverged && !before.hasDiverged) {
-      if (before.role === "leader") seen.saw("leader finds that it has diverged");
-      else seen.saw("follower finds that it has diverged");
-    }
-    if ((persist?.repair ?? null) !== null) {
-      seen.saw("state repaired, log kept");
-      if (persist!.repair!.index < before.appliedIndex) seen.saw("state repaired by one of before");
-    }
-    if (input.type === "compact" && persist?.compactTo?.index !== input.index) {
-      seen.saw("log kept for a follower");
-    }
-    this.#countMembers(replica, input, before);
-    for (const { reason } of output.failed) {
-      if (reason === "dropped") seen.saw("proposal dropped");
-      if (reason === "unknown") seen.saw("write under another leader's fate");
-    }
-    if (role === "leader" && before.role !== "leader" && this.openWrites > 0) {
-      seen.saw("leader elected with writes open");
-    }
-    if (input.type === "read" && role === "leader") {
-      const { log } = replica.raft;
-      if (log.termAt(log.commitIndex) !== term) seen.saw("read before the first own commit");
-      if (replica.isReplaced) seen.saw("read begun by a zombie leader");
-    }
-  }
-
-  #countMembers({ id, raft }: Life, input: Step["input"], before: Step["before"]): void {
-    const { seen } = this;
-    const { configuration } = raft.log;
-    if (configuration === before.configuration) return;
-    if (this.#isHopeless(configuration)) this.#violation ??= new Hopeless();
-    const [was, is] = [isJoint(before.configuration), isJoint(configuration)];
-    const leads = raft.role === "leader";
-    if (leads && is && before.configuration.learners.length > configuration.learners.length) {
-      seen.saw("learner promoted");
-    }
-    if (leads && was && !is) {
-      seen.saw("joint configuration committed");
-      if (this.#jointBy !== id) seen.saw("change ended by another leader");
-      if (!isVoter(configuration, id)) seen.saw("leader that is no voter");
-      if (this.founders.every((founder) => !isVoter(configuration, founder))) {
-        seen.saw("all founders replaced");
-      }
-    }
-    if (leads && is) this.#jointBy = id;
-    if (input.type !== "receive") return;
-    const { type } = input.message;
-    if (type === "installSnapshotRequest") seen.saw("configuration by snapshot");
-    const isCut =
-      type === "appendEntriesRequest" && configuration.nextId < before.configuration.nextId;
-    if (isCut) seen.saw("configuration cut off");
-  }
-
-  #countSleep({ raft }: Life, before: Before, input: Input): void {
-    const { seen } = this;
-    if (before.isAsleep === raft.isAsleep) {
-      const isLate = input.type === "receive" && input.message.type === "appendEntriesRequest";
-      if (isLate && raft.isAsleep && !input.message.sleep) seen.saw("late heartbeat wakes nobody");
-      return;
-    }
-    const leads = before.role === "leader";
-    if (raft.isAsleep) seen.saw(leads ? "group asleep" : "follower asleep");
-    else if (input.type === "receive")
-      seen.saw(leads ? "leader woken by a message" : "follower woken");
-    else seen.saw(leads ? "group woken by a request" : "follower woken by a request");
+    const { configuration } = replica.raft.log;
+    const isChanged = configuration !== before.configuration;
+    if (isChanged && this.#isHopeless(configuration)) this.#violation ??= new Hopeless();
+    this.watcher.stepped(step);
   }
 
   #exchange<Answer>(

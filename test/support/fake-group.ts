@@ -15,16 +15,10 @@ import {
   type StatusResult,
   type TransferRequest,
   type TransferResult,
-  clientPath,
   clientProtocolVersion,
-  membersPath,
-  pokePath,
-  rebuildPath,
-  retirePath,
-  statusPath,
-  transferPath,
 } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 interface Row {
   readonly value: Uint8Array;
@@ -206,32 +200,32 @@ export class FakeGroup {
     signal.throwIfAborted();
     const path = `${init.method} ${new URL(url).pathname}`;
     switch (path) {
-      case `POST ${clientPath}`: {
+      case `POST ${replicaPath.client}`: {
         const { version, requests } = fromBytes<ClientBatch>(init.body as ArrayBuffer);
         if (version !== clientProtocolVersion) return new Response("version?", { status: 400 });
         return this.#client(id, requests, signal);
       }
-      case `POST ${pokePath}`:
+      case `POST ${replicaPath.poke}`:
         this.pokes.push(id);
         return this.statuses.has(id) ? this.#status(id, signal) : this.#poked(id, signal);
-      case `GET ${statusPath}`:
+      case `GET ${replicaPath.status}`:
         return this.#status(id, signal);
-      case `POST ${transferPath}`: {
+      case `POST ${replicaPath.transfer}`: {
         const { to } = fromBytes<TransferRequest>(init.body as ArrayBuffer);
         if (this.transfer === null) throw new Error(`replica ${id} is dead`);
         return new Response(toBytes(this.transfer(id, to)));
       }
-      case `POST ${membersPath}`: {
+      case `POST ${replicaPath.members}`: {
         const { change } = fromBytes<ChangeRequest>(init.body as ArrayBuffer);
         if (this.change === null) throw new Error(`replica ${id} is dead`);
         return new Response(toBytes(this.change(id, change)));
       }
-      case `POST ${rebuildPath}`: {
+      case `POST ${replicaPath.rebuild}`: {
         const { epoch } = fromBytes<RebuildRequest>(init.body as ArrayBuffer);
         if (this.rebuild === null) throw new Error(`replica ${id} is dead`);
         return new Response(toBytes(this.rebuild(id, epoch)));
       }
-      case `POST ${retirePath}`: {
+      case `POST ${replicaPath.retire}`: {
         const { epoch } = fromBytes<RetireRequest>(init.body as ArrayBuffer);
         this.retired.push(`${id} for ${epoch}`);
         return this.#status(id, signal);

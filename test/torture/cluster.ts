@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type StatusResult, statusPath } from "../../src/protocol/client.ts";
+import type { StatusResult } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
 import { Random } from "../../src/raft/random.ts";
 import type { Mutant } from "../mutants/mutant.ts";
@@ -10,6 +10,7 @@ import { call } from "./http.ts";
 import { Links } from "./links.ts";
 import { Workerd } from "./workerd.ts";
 import { bundleWorker } from "./worker-bundle.ts";
+import { replicaPath } from "../../src/protocol/replica-call.ts";
 
 export const namespace = "torture";
 const secret = "only-for-this-torture";
@@ -100,7 +101,7 @@ export class TortureCluster {
     try {
       const { status, body } = await call({
         method: "GET",
-        url: `${url}/_replica/${namespace}/${id}${statusPath}`,
+        url: `${url}/_replica/${namespace}/${id}${replicaPath.status}`,
         headers: { Authorization: `Bearer ${secret}` },
         timeoutMs: 300,
       });

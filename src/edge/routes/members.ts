@@ -1,14 +1,16 @@
 import type { Context } from "hono";
 import type { ReplicaStatus } from "../../protocol/client.ts";
 import { anyRegion, locationHints } from "../../protocol/settings.ts";
-import { readValue } from "../body.ts";
 import type { EdgeEnv } from "../env.ts";
+import { type Fields, notLike, readFields } from "../json-body.ts";
 import { checkNamespace } from "../key-path.ts";
 import { Problem } from "../problem.ts";
 import { parseTimeout, readQuery } from "../query.ts";
 import { type WantedChange, findLeader, reconfigure } from "../reconfigure.ts";
 import { ReplicaGroup } from "../replica-group.ts";
 import { checkWriteHeaders } from "../write-headers.ts";
+
+const example = '{"region":"weur"}, {"replaces":"2"} or {"region":"weur","replaces":"2"}';
 
 /** `GET /v1/ns/{ns}/cluster/members`: who belongs to the group, as its leader knows it. */
 export async function getMembers(c: Context<EdgeEnv>): Promise<Response> {
@@ -20,7 +22,7 @@ export async function getMembers(c: Context<EdgeEnv>): Promise<Response> {
 export async function postMember(c: Context<EdgeEnv>): Promise<Response> {
   const { group, timeoutMs } = readTarget(c);
   checkWriteHeaders(c.req.raw.headers);
-  const wanted = parseAddition(new TextDecoder().decode(await readValue(c.req.raw)));
+  const wanted = parseAddition(await readFields(c.req.raw, example));
   const { id, isOver, status } = await reconfigure(group, wanted, timeoutMs);
   return c.json({ id, done: isOver, ...describe(group, status) }, isOver ? 201 : 202);
 }
@@ -47,24 +49,13 @@ const describe = ({ namespace }: ReplicaGroup, { id, term, members }: ReplicaSta
   members,
 });
 
-function parseAddition(text: string): WantedChange {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // Said below.
-  }
-  const fields = typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
-  const { region = null, replaces = null, ...others } = fields;
+function parseAddition({ region = null, replaces = null, ...others }: Fields): WantedChange {
   const isKnown = Object.keys(others).length === 0 && (region !== null || replaces !== null);
   if (isKnown && isTextOrNull(region) && isTextOrNull(replaces)) {
     checkRegion(region);
     return { type: "add", region, replaces };
   }
-  throw new Problem(
-    "bad_body",
-    'the body must be JSON like {"region":"weur"}, {"replaces":"2"} or {"region":"weur","replaces":"2"}',
-  );
+  throw notLike(example);
 }
 
 const isTextOrNull = (value: unknown): value is string | null =>

@@ -93,3 +93,33 @@ test("in the place of a learner is refused, and the learner is named", async () 
   const problem = await problemIn(await edge.send("POST", path, { body: '{"replaces":"4"}' }));
   expect(problem.detail).not.toContain('""');
 });
+
+/** A leader of two followers, that lets 3 go at once. */
+function edgeThatLosesThird(membersIndex: number, commitIndex: number): EdgeUnderTest {
+  const edge = new EdgeUnderTest();
+  const set = (ids: string[], at: { membersIndex: number; commitIndex: number }): void => {
+    for (const id of ids) {
+      const status = statusOf(id, id === "1" ? "leader" : "follower", "1");
+      edge.group.statuses.set(id, { ...status, members: votersNamed(ids), ...at });
+    }
+  };
+  set(["1", "2", "3"], { membersIndex: 0, commitIndex: 0 });
+  edge.group.change = () => {
+    set(["1", "2"], { membersIndex, commitIndex });
+    return { type: "begun", id: "3" };
+  };
+  return edge;
+}
+
+test("a change is seen to end from far away", async () => {
+  const edge = edgeThatLosesThird(9, 9);
+  edge.group.latencyMs = 150;
+  const { value } = await inVirtualTime(() => edge.send("DELETE", `${path}/3`));
+  expect(value.status).toBe(200);
+});
+
+test("a change whose last configuration is not committed is not over", async () => {
+  const edge = edgeThatLosesThird(9, 8);
+  const { value } = await inVirtualTime(() => edge.send("DELETE", `${path}/3?timeout=1s`));
+  expect(value.status).toBe(202);
+});

@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import type { MemberStatus } from "../../src/protocol/client.ts";
 import { statusOf, votersNamed } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist } from "./edge-under-test.ts";
-import { inVirtualTime } from "./virtual-time.ts";
 
 const confirm = "I accept that acknowledged writes may be lost";
 const rebuild = (edge: EdgeUnderTest, survivor: string, lost: string[]): Promise<Response> =>
@@ -65,49 +64,4 @@ describe("a group is rebuilt", () => {
       "409 membership_conflict not_applied",
     );
   });
-});
-
-test("a change is seen to end from far away", async () => {
-  const edge = new EdgeUnderTest();
-  const set = (ids: string[], index: number): void => {
-    for (const id of ids) {
-      const status = statusOf(id, id === "1" ? "leader" : "follower", "1");
-      edge.group.statuses.set(id, {
-        ...status,
-        members: votersNamed(ids),
-        membersIndex: index,
-        commitIndex: index,
-      });
-    }
-  };
-  set(["1", "2", "3"], 0);
-  edge.group.change = () => {
-    set(["1", "2"], 9);
-    return { type: "begun", id: "3" };
-  };
-  edge.group.latencyMs = 150;
-  const { value } = await inVirtualTime(() => edge.send("DELETE", "/cluster/members/3"));
-  expect(value.status).toBe(200);
-});
-
-test("a change whose last configuration is not committed is not over", async () => {
-  const edge = new EdgeUnderTest();
-  const set = (ids: string[], membersIndex: number, commitIndex: number): void => {
-    for (const id of ids) {
-      const status = statusOf(id, id === "1" ? "leader" : "follower", "1");
-      edge.group.statuses.set(id, {
-        ...status,
-        members: votersNamed(ids),
-        membersIndex,
-        commitIndex,
-      });
-    }
-  };
-  set(["1", "2", "3"], 0, 7);
-  edge.group.change = () => {
-    set(["1", "2"], 9, 8);
-    return { type: "begun", id: "3" };
-  };
-  const { value } = await inVirtualTime(() => edge.send("DELETE", "/cluster/members/3?timeout=1s"));
-  expect(value.status).toBe(202);
 });
