@@ -22,3 +22,6 @@ export class Faults {
 }
 
 export const faults = new Faults();
+
+/** What a replica that is killed says to those that it was talking with. */
+export const killReason = "killed";

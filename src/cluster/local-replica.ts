@@ -2,7 +2,7 @@ import type { ReplicaCall } from "../protocol/replica-call.ts";
 import { parseObjectName } from "../replica/group.ts";
 import { Replica, type ReplicaEnv } from "../replica/replica.ts";
 import { counts } from "./counts.ts";
-import { faults } from "./faults.ts";
+import { faults, killReason } from "./faults.ts";
 import { countStorage } from "./local-counter.ts";
 
 /** What the control endpoints ask of a replica's object itself. */
@@ -30,7 +30,7 @@ export class LocalReplica extends Replica {
   override async fetch(request: Request): Promise<Response> {
     switch (new URL(request.url).pathname) {
       case abortPath:
-        this.ctx.abort("killed");
+        this.ctx.abort(killReason);
         return new Response();
       case resumePath:
         // Resolved here, in the object's own context, where those that wait are.

@@ -2,6 +2,7 @@ import { Miniflare, type MiniflareOptions, convertV4MiniflareOptions } from "min
 import type { SettingsVars } from "../protocol/settings.ts";
 import { buildLocalWorker } from "./build.ts";
 import type { Counts } from "./counts.ts";
+import { killReason } from "./faults.ts";
 import { findRuntime, guardRuntime } from "./runtime-process.ts";
 import { openState } from "./state.ts";
 
@@ -71,6 +72,8 @@ const localVars: Omit<SettingsVars, "REPLICAS"> = {
   HEARTBEAT_MS: "50",
   ELECTION_MIN_MS: "150",
   ELECTION_MAX_MS: "300",
+  // Any page that a browser shows could otherwise read and write what is here.
+  CORS_ORIGINS: "localhost",
 };
 
 /**
@@ -171,6 +174,11 @@ async function miniflareOptions(
     resourcePersistencePath: folder,
     host: "127.0.0.1",
     port,
-    handleStructuredLogs: ({ level, message }) => onLog?.(`${level}: ${message}`),
+    handleStructuredLogs: ({ level, message }) => {
+      if (!tellsOfKill(message)) onLog?.(`${level}: ${message}`);
+    },
   });
 }
+
+/** Whether the runtime says no more than that a replica was killed, which is what was wanted. */
+const tellsOfKill = (message: string): boolean => message.includes(`jsg.Error: ${killReason}`);

@@ -1,22 +1,29 @@
-import type { ClientRequest, ClientResult, ServedBy } from "../protocol/client.ts";
+import type { ClientCommand } from "../kv/command.ts";
+import type {
+  ClientRequest,
+  ClientResult,
+  Level,
+  ReadRequest,
+  ServedBy,
+} from "../protocol/client.ts";
 import { LeaderCache } from "./leader-cache.ts";
 import { LeaderSearch } from "./leader-search.ts";
 import { Lookout, longestPauseMs } from "./lookout.ts";
+import { type Region, nearestFirst } from "./nearest.ts";
 import { backoffMs, pause } from "./pause.ts";
 import type { ReplicaGroup } from "./replica-group.ts";
 
 /** A request as a route makes it: what makes a write take effect once is added on its way. */
-export type Draft = DraftOf<ClientRequest>;
-type DraftOf<T> = T extends { readonly floor: number } ? Omit<T, "requestId" | "floor"> : T;
+export type Draft = ReadRequest | WriteDraft;
+export type WriteDraft = DraftOf<ClientCommand>;
+type DraftOf<T> = T extends ClientCommand ? Omit<T, "requestId" | "floor"> : never;
 
 /** A result that says what happened, from a replica that knows. */
-export type DefiniteResult = Exclude<
-  ClientResult,
-  { type: "notLeader" } | { type: "dropped" } | { type: "unknown" } | { type: "expired" }
->;
+export type DefiniteResult = Exclude<ClientResult, { type: Indefinite }>;
+type Indefinite = "notLeader" | "dropped" | "unknown" | "expired" | "inFlight" | "tooOld";
 
 export type Forwarded =
-  | { readonly type: "answered"; readonly result: DefiniteResult; readonly servedBy: ServedBy }
+  | Answered
   /** The one replica that was to be asked does not lead; this one does, as far as it knows. */
   | { readonly type: "redirected"; readonly leader: string; readonly servedBy: ServedBy }
   /** Nothing happened, for sure: see `Refusal`. */
@@ -24,14 +31,26 @@ export type Forwarded =
   /** The write may or may not have taken effect, and may still. */
   | { readonly type: "unknown" };
 
-/** No replica could be reached; some could, but none led; or the leader had too much under way. */
-export type Refusal = "unavailable" | "no_leader" | "overloaded";
+export interface Answered {
+  readonly type: "answered";
+  readonly result: DefiniteResult;
+  readonly servedBy: ServedBy;
+  /** The newest revision that the replica had; null when it does not say. */
+  readonly revision: number | null;
+}
+
+/**
+ * No replica could be reached; some could, but none led; the leader had too much under way; or had this
+ * under way already, by the client's name for it; or replicas run code that does not know it.
+ */
+export type Refusal = "unavailable" | "no_leader" | "overloaded" | "in_flight" | "too_old";
 
 /** What came of sending a request once. "lost" is every way of not getting an answer. */
 interface Attempt {
   readonly result: ClientResult | typeof lost;
   readonly servedBy: ServedBy;
   readonly sequence: number;
+  readonly revision: number | null;
 }
 
 const lost = { type: "lost" } as const;
@@ -62,6 +81,8 @@ export class Forwarding {
   /** Must have been seen before the first attempt that could have taken effect. */
   #floor: number;
   #isAmbiguous = false;
+  /** How old may be what a read shows, where replicas that do not lead are asked too. */
+  #level: Level | null = null;
   /** The longest that an answer took so far. */
   #slowestMs = 0;
 
@@ -84,15 +105,21 @@ export class Forwarding {
     const { namespace } = this.#group;
     let drops = 0;
     let isBusy = false;
+    let isTooOld = false;
     let id = await this.#first();
     while (id !== null && this.#hasTime()) {
-      const { result, servedBy } = await this.#attempt(id, this.#attemptMs);
+      const attempt = await this.#attempt(id, this.#attemptMs);
+      const { result, servedBy } = attempt;
       if (isDefinite(result)) {
         cache.noteLeader(namespace, id);
-        return { type: "answered", result, servedBy };
+        return answered(attempt, result);
       }
       if (result.type === "expired") return this.#giveUp("overloaded");
+      if (result.type === "inFlight") return this.#giveUp("in_flight");
+      isTooOld = result.type === "tooOld";
       isBusy = result.type === "dropped";
+      // The one that leads knows of all others, and a second question would be answered alike.
+      if (isTooOld && servedBy.role === "leader") return this.#giveUp("too_old");
       if (isBusy) {
         await pause(backoffMs(drops++, longestPauseMs), this.#deadline);
       } else {
@@ -101,13 +128,37 @@ export class Forwarding {
       }
     }
     if (isBusy) return this.#giveUp("overloaded");
+    if (isTooOld) return this.#giveUp("too_old");
     return this.#giveUp(this.#search.hasHeard ? "no_leader" : "unavailable");
   }
 
+  /**
+   * Asks one replica after another, the nearest first, until the state of one is new enough; and at last
+   * whoever leads, in the words of any code: its answer is good enough for whatever was wanted.
+   */
+  async toNearest(level: Level, from: Region | null): Promise<Forwarded> {
+    const known = cache.get(this.#group.namespace);
+    const { members = [], leader = null } = known ?? {};
+    this.#group.meet(members);
+    this.#level = level;
+    const all = members.length > 0 ? members : this.#group.members;
+    for (const id of nearestFirst(all, from, leader)) {
+      if (!this.#hasTime()) break;
+      // However many of them hang, those that come after get their chance.
+      const patienceMs = Math.ceil(Math.min(this.#attemptMs, this.#remainingMs() / 2));
+      const attempt = await this.#attempt(id, patienceMs);
+      if (isDefinite(attempt.result)) return answered(attempt, attempt.result);
+    }
+    this.#level = null;
+    return this.toLeader();
+  }
+
   /** Asks one replica, and nobody else. */
-  async toReplica(id: string): Promise<Forwarded> {
-    const { result, servedBy } = await this.#attempt(id, this.#remainingMs());
-    if (isDefinite(result)) return { type: "answered", result, servedBy };
+  async toReplica(id: string, level: Level | null = null): Promise<Forwarded> {
+    this.#level = level;
+    const attempt = await this.#attempt(id, this.#remainingMs());
+    const { result, servedBy } = attempt;
+    if (isDefinite(result)) return answered(attempt, result);
     switch (result.type) {
       case "notLeader":
         return result.leader === null
@@ -120,6 +171,10 @@ export class Forwarding {
       case "dropped":
       case "expired":
         return this.#giveUp("overloaded");
+      case "inFlight":
+        return this.#giveUp("in_flight");
+      case "tooOld":
+        return this.#giveUp("too_old");
     }
   }
 
@@ -150,21 +205,25 @@ export class Forwarding {
     const startMs = Date.now();
     let attempt: Attempt;
     try {
-      const { results, servedBy, sequence } = await this.#group.ask(id, [this.#request()], signal);
+      const answer = await this.#group.ask(id, [this.#request()], signal);
+      const { results, servedBy, sequence, revision = null } = answer;
       cache.noteSequence(namespace, sequence, servedBy.epoch ?? 1);
       this.#slowestMs = Math.max(this.#slowestMs, Date.now() - startMs);
-      attempt = { result: results[0]!, servedBy, sequence };
+      attempt = { result: results[0]!, servedBy, sequence, revision };
     } catch {
       // Unreachable, too slow, refused, or unreadable. No error proves that a write was not begun.
-      attempt = { result: lost, servedBy: nobody, sequence: 0 };
+      attempt = { result: lost, servedBy: nobody, sequence: 0, revision: null };
     }
     const { type } = attempt.result;
-    if (type === "lost" || type === "unknown") this.#isAmbiguous ||= this.#draft.type !== "get";
+    if (type === "lost" || type === "unknown") this.#isAmbiguous ||= isWrite(this.#draft);
     return attempt;
   }
 
   #request(): ClientRequest {
-    if (this.#draft.type === "get") return this.#draft;
+    if (!isWrite(this.#draft)) {
+      const level = this.#level;
+      return level === null ? this.#draft : ({ ...this.#draft, level } as ReadRequest);
+    }
     return { ...this.#draft, requestId: this.#requestId, floor: this.#floor };
   }
 
@@ -184,7 +243,7 @@ export class Forwarding {
    * write of which nothing is in doubt yet goes out only if there is time for an answer.
    */
   #hasTime(): boolean {
-    const isAtStake = this.#draft.type !== "get" && !this.#isAmbiguous;
+    const isAtStake = isWrite(this.#draft) && !this.#isAmbiguous;
     return this.#remainingMs() > Math.max(leastAttemptMs, isAtStake ? this.#slowestMs : 0);
   }
 
@@ -193,18 +252,43 @@ export class Forwarding {
   }
 }
 
+const answered = ({ servedBy, revision }: Attempt, result: DefiniteResult): Answered => ({
+  type: "answered",
+  result,
+  servedBy,
+  revision,
+});
+
+/** Whether a request may change anything. */
+export function isWrite(draft: Draft): draft is WriteDraft {
+  switch (draft.type) {
+    case "get":
+    case "list":
+    case "count":
+    case "query":
+    case "lease":
+    case "openView":
+    case "page":
+    case "part":
+    case "retention":
+    case "readIndex":
+      return false;
+    default:
+      return true;
+  }
+}
+
 function isDefinite(result: Attempt["result"]): result is DefiniteResult {
   switch (result.type) {
-    case "value":
-    case "absent":
-    case "put":
-    case "deleted":
-      return true;
     case "notLeader":
     case "dropped":
     case "unknown":
     case "expired":
+    case "inFlight":
+    case "tooOld":
     case "lost":
       return false;
+    default:
+      return true;
   }
 }

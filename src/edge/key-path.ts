@@ -11,7 +11,7 @@ export interface KeyPath {
   readonly rawKey: string;
 }
 
-const shape = /^\/v1\/ns\/([^/]*)(?:\/replicas\/([^/]*))?\/keys(?:\/(.*))?$/;
+const shape = /^\/v1\/ns\/([^/]*)(?:\/replicas\/([^/]*))?\/(?:keys|locks)(?:\/(.*))?$/;
 
 /**
  * Takes the path of a key request apart. Works on the path as it was sent, since a key must be
@@ -46,6 +46,12 @@ function parseKey(rawKey: string): string {
       "the key is not UTF-8 in percent-encoding: encode it as encodeURIComponent does",
     );
   }
+  return checkKey(key);
+}
+
+/** Returns `key` if it can be one. */
+export function checkKey(key: string): string {
+  if (key === "") throw new Problem("bad_key", "a key is empty: it has one character at least");
   const bytes = new TextEncoder().encode(key).byteLength;
   if (bytes > maxKeyBytes) {
     throw new Problem("key_too_long", `the key has ${bytes} bytes; it may have ${maxKeyBytes}`);
@@ -57,6 +63,13 @@ function parseKey(rawKey: string): string {
     );
   }
   return key;
+}
+
+/** Returns `text` if it can be the beginning of a key, or a bound of keys. */
+export function checkPart(text: string): string {
+  const bytes = new TextEncoder().encode(text).byteLength;
+  if (bytes <= maxKeyBytes) return text;
+  throw new Problem("key_too_long", `a bound has ${bytes} bytes; a key may have ${maxKeyBytes}`);
 }
 
 /** Null when `raw` is not UTF-8 in percent-encoding. */

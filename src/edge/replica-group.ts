@@ -4,6 +4,8 @@ import {
   type ClientBatch,
   type ClientBatchResult,
   type ClientRequest,
+  type ClientResult,
+  type ClientVersion,
   type Member,
   type RebuildRequest,
   type RebuildResult,
@@ -13,13 +15,20 @@ import {
   type TransferResult,
   clientProtocolVersion,
 } from "../protocol/client.ts";
+import { isPlain } from "../kv/command.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import { reachReplica } from "../protocol/reach.ts";
-import { type ReplicaCall, type ReplicaPath, replicaPath } from "../protocol/replica-call.ts";
+import {
+  type ReplicaCall,
+  type ReplicaPath,
+  replicaPath,
+  watchHeader,
+} from "../protocol/replica-call.ts";
 import { type Settings, anyRegion } from "../protocol/settings.ts";
 import { checkVersion, versionsKnown } from "../protocol/version.ts";
+import type { WatchRequest } from "../protocol/watch.ts";
 import { type EdgeBindings, settingsOf } from "./env.ts";
-import { type StatusOfAnyCode, inFull } from "./old-status.ts";
+import { type StatusOfAnyCode, resultInFull, statusInFull } from "./old-answers.ts";
 
 /**
  * The replicas of one namespace, as an edge reaches them. Every call throws whatever befell it, and
@@ -60,13 +69,20 @@ export class ReplicaGroup {
     requests: readonly ClientRequest[],
     signal: AbortSignal,
   ): Promise<ClientBatchResult> {
-    const batch: ClientBatch = { version: clientProtocolVersion, requests };
-    const answer = await this.#post<ClientBatchResult>(id, replicaPath.client, batch, signal);
-    checkVersion("client", answer.version, [clientProtocolVersion]);
+    const version: ClientVersion = requests.every(isOfVersion1) ? 1 : 2;
+    const batch: ClientBatch = { version, requests };
+    let answer: ClientBatchResult;
+    try {
+      answer = await this.#post<ClientBatchResult>(id, replicaPath.client, batch, signal);
+    } catch (error) {
+      if (error instanceof RefusedCall && error.isOfVersion) return tooOld(id, requests, version);
+      throw error;
+    }
+    checkVersion("client", answer.version, [version]);
     if (answer.results.length !== requests.length) {
       throw new Error(`replica ${id} answered something else than was asked`);
     }
-    return answer;
+    return version === 1 ? { ...answer, results: answer.results.map(resultInFull) } : answer;
   }
 
   /** Asks a replica what it says of itself. */
@@ -75,7 +91,7 @@ export class ReplicaGroup {
       path: replicaPath.status,
       method: "GET",
       signal,
-    }).then(inFull);
+    }).then(statusInFull);
   }
 
   /** Like `status`, and makes the replica check its deadlines: its alarm may be late. */
@@ -84,7 +100,7 @@ export class ReplicaGroup {
       path: replicaPath.poke,
       method: "POST",
       signal,
-    }).then(inFull);
+    }).then(statusInFull);
   }
 
   /** Asks a leader to hand over to another replica. */
@@ -121,23 +137,55 @@ export class ReplicaGroup {
     return this.#post(id, replicaPath.retire, body, signal);
   }
 
+  /**
+   * Has a replica tell what changes. Its answer is passed on as it comes, so its body is the caller's.
+   *
+   * @param patienceMs how long it may take to begin, beyond what it was asked to wait.
+   */
+  async watch(id: string, request: WatchRequest, patienceMs: number): Promise<Response> {
+    const begun = new AbortController();
+    const timer = setTimeout(() => begun.abort(), (request.waitMs ?? 0) + patienceMs);
+    try {
+      return await this.#reach(id, {
+        path: replicaPath.watch,
+        method: "POST",
+        body: toBytes(request),
+        signal: begun.signal,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The same on a WebSocket, which the answer has if it is 101. */
+  watchOnSocket(id: string, request: WatchRequest, signal: AbortSignal): Promise<Response> {
+    const watched = btoa(String.fromCharCode(...toBytes(request)));
+    const headers = { Upgrade: "websocket", [watchHeader]: watched };
+    return this.#reach(id, { path: replicaPath.watch, method: "GET", headers, signal });
+  }
+
   #post<T>(id: string, path: ReplicaPath, body: object, signal: AbortSignal): Promise<T> {
     return this.#call(id, { path, method: "POST", body: toBytes(body), signal });
   }
 
-  async #call<T>(id: string, call: ReplicaCall): Promise<T> {
+  #reach(id: string, call: ReplicaCall): Promise<Response> {
     // It counts only when the object is created, which for one that came later the leader does, mostly.
     const region = this.#regions.get(id) ?? anyRegion;
     const replica = { namespace: this.namespace, id, region };
-    const response = await reachReplica(this.#objects, this.settings, replica, call);
+    return reachReplica(this.#objects, this.settings, replica, call);
+  }
+
+  async #call<T>(id: string, call: ReplicaCall): Promise<T> {
+    const response = await this.#reach(id, call);
     // Read even when refused: an unread body holds its connection.
     const bytes = await response.arrayBuffer();
     if (!response.ok) {
       const text = new TextDecoder().decode(bytes);
       const why = `replica ${id} answered ${response.status}: ${text}`;
-      // To the client it is like a replica that is away, so only the log tells why.
-      if (versionsKnown("client", response.status, text) !== null) console.error(why);
-      throw new RefusedCall(response.status, why);
+      const isOfVersion = versionsKnown("client", response.status, text) !== null;
+      // The client only hears that something is too old, so the log tells what.
+      if (isOfVersion) console.error(why);
+      throw new RefusedCall(response.status, why, isOfVersion);
     }
     return fromBytes<T>(bytes);
   }
@@ -146,11 +194,29 @@ export class ReplicaGroup {
 class RefusedCall extends Error {
   override readonly name = "RefusedCall";
   readonly status: number;
+  /** Whether it was refused for its version, before anything else of it was looked at. */
+  readonly isOfVersion: boolean;
 
-  constructor(status: number, why: string) {
+  constructor(status: number, why: string, isOfVersion: boolean) {
     super(why);
     this.status = status;
+    this.isOfVersion = isOfVersion;
   }
+}
+
+const isOfVersion1 = (request: ClientRequest): boolean =>
+  (request.type === "get" && request.level === undefined && request.at === undefined) ||
+  ("requestId" in request && isPlain(request));
+
+/** What a replica of older code says, in words of today: it did nothing. */
+function tooOld(
+  replica: string,
+  requests: readonly ClientRequest[],
+  version: ClientVersion,
+): ClientBatchResult {
+  const servedBy = { replica, region: anyRegion, role: "none", term: 0, epoch: 0 };
+  const results = requests.map((): ClientResult => ({ type: "tooOld" }));
+  return { version, results, servedBy, sequence: 0 };
 }
 
 /** Code of before members could change knows no such path, nor does its gateway. */

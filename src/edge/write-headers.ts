@@ -2,26 +2,29 @@ import { maxContentTypeBytes } from "../protocol/limits.ts";
 import { Problem, type ProblemCode } from "./problem.ts";
 
 /**
- * Headers that change what a write means, and that this version would have to ignore. A client that
+ * Headers that change what a write means, and that some writes would have to ignore. A client that
  * sends one relies on it, so its write is refused instead.
  */
-const unsupported: Readonly<Record<string, ProblemCode>> = {
+const meaningful = {
   "If-Match": "unsupported_condition",
   "If-None-Match": "unsupported_condition",
   "If-Modified-Since": "unsupported_condition",
   "If-Unmodified-Since": "unsupported_condition",
   "Idempotency-Key": "unsupported_header",
+  "KV-Metadata": "unsupported_header",
   "Content-Encoding": "unsupported_header",
   "Content-Range": "unsupported_header",
-};
+} as const satisfies Record<string, ProblemCode>;
 
-/** Refuses a write whose meaning this version does not know, rather than do something else. */
-export function checkWriteHeaders(headers: Headers): void {
-  for (const [name, code] of Object.entries(unsupported)) {
-    if (headers.has(name)) {
+export type MeaningfulHeader = keyof typeof meaningful;
+
+/** Refuses a write whose meaning is not known, rather than do something else: of these headers it knows `known`. */
+export function checkWriteHeaders(headers: Headers, known: readonly MeaningfulHeader[] = []): void {
+  for (const [name, code] of Object.entries(meaningful)) {
+    if (headers.has(name) && !known.includes(name as MeaningfulHeader)) {
       throw new Problem(
         code,
-        `${name} is not supported, and ignoring it would be wrong: leave it out`,
+        `${name} is not supported here, and ignoring it would be wrong: leave it out`,
       );
     }
   }

@@ -32,6 +32,25 @@ export class Hash {
     return this;
   }
 
+  /** Takes plain data in: the names of its fields in any order, and those left out as if they were not there. */
+  value(value: unknown): this {
+    if (value === undefined || value === null) return this.number(0);
+    if (typeof value === "string") return this.number(1).string(value);
+    if (typeof value === "number") return this.number(2).string(String(value));
+    if (typeof value === "boolean") return this.number(3).number(value);
+    if (value instanceof Uint8Array) return this.number(4).bytes(value);
+    if (Array.isArray(value)) {
+      this.number(5).number(value.length);
+      for (const item of value as unknown[]) this.value(item);
+      return this;
+    }
+    const fields = Object.entries(value).filter(([, each]) => each !== undefined);
+    fields.sort(([a], [b]) => (a < b ? -1 : 1));
+    this.number(6).number(fields.length);
+    for (const [name, each] of fields) this.string(name).value(each);
+    return this;
+  }
+
   toString(): string {
     const hex = (lane: number): string => (lane >>> 0).toString(16).padStart(8, "0");
     return hex(this.#a) + hex(this.#b);

@@ -1,10 +1,10 @@
-import type { CommandResult } from "./command.ts";
+import { type Recorded, sizeOfRecord } from "./record.ts";
 
 /** What became of one request, and which number in the sequence of all commands it had. */
 export interface RequestRecord {
   readonly requestId: string;
   readonly sequence: number;
-  readonly result: CommandResult;
+  readonly result: Recorded;
 }
 
 /**
@@ -13,11 +13,14 @@ export interface RequestRecord {
  */
 export const windowSize = 32_768;
 
+/** What the records of a window take together at most. Those of plain puts are far from it. */
+export const windowBytes = 16 * 1024 * 1024;
+
 /**
  * Makes a command that arrives more than once take effect once (thesis, 6.3), without clocks and in
  * bounded memory.
  *
- * The last outcomes, as many as the window is wide, are kept by request id. A request carries its `floor`: a sequence
+ * The last outcomes, as many as the window is wide or as have room, are kept by request id. A request carries its `floor`: a sequence
  * number that its sender had seen before it first sent it. If the request took effect before, its
  * record's number is above the floor; so when the window no longer reaches down to the floor the
  * record might be gone, and the command is refused as expired rather than applied again.
@@ -29,6 +32,9 @@ export class RequestWindow {
    * Oldest first. Read from storage at first need, since most wake-ups of a replica write nothing.
    */
   #records: Map<string, RequestRecord> | null = null;
+  #bytes = 0;
+  /** The number of the newest record that was let go of though the window is wider. */
+  #crowdedOut = 0;
   #unsaved: RequestRecord[] = [];
 
   /**
@@ -42,13 +48,14 @@ export class RequestWindow {
   }
 
   /** What became of a request, if it is on record. */
-  find(requestId: string): CommandResult | null {
+  find(requestId: string): Recorded | null {
     return this.#all().get(requestId)?.result ?? null;
   }
 
   /** Whether a request that is not on record may have been, so that it must not be applied. */
   isExpired(floor: number, sequence: number): boolean {
-    return sequence - floor > this.#size;
+    this.#all();
+    return sequence - floor > this.#size || floor < this.#crowdedOut;
   }
 
   record(record: RequestRecord): void {
@@ -68,6 +75,8 @@ export class RequestWindow {
   /** What is stored has been replaced: what was read of it does not hold any more. */
   reload(): void {
     this.#records = null;
+    this.#bytes = 0;
+    this.#crowdedOut = 0;
     this.#unsaved = [];
   }
 
@@ -82,9 +91,13 @@ export class RequestWindow {
   /** Adds the newest record and lets go of those that leave the window. */
   #insert(records: Map<string, RequestRecord>, record: RequestRecord): void {
     records.set(record.requestId, record);
-    for (const [requestId, { sequence }] of records) {
-      if (sequence > record.sequence - this.#size) return;
+    this.#bytes += sizeOfRecord(record.requestId, record.result);
+    for (const [requestId, { sequence, result }] of records) {
+      const isWide = sequence <= record.sequence - this.#size;
+      if (!isWide && this.#bytes <= windowBytes) return;
       records.delete(requestId);
+      this.#bytes -= sizeOfRecord(requestId, result);
+      if (!isWide) this.#crowdedOut = sequence;
     }
   }
 }

@@ -1,5 +1,7 @@
-import type { Command, CommandResult } from "./command.ts";
+import { type Command, isPlain } from "./command.ts";
 import { Hash } from "./hash.ts";
+import type { Recorded } from "./record.ts";
+import type { Change } from "./staging.ts";
 import type { Row } from "./table.ts";
 
 /**
@@ -8,8 +10,8 @@ import type { Row } from "./table.ts";
  * deletes it.
  *
  * A hash says by which formula it is made, and goes on by that: `2.` and 16 digits, or the digits alone
- * for the first. So replicas that run different versions of the code take the same one, and a formula is
- * never changed, only joined by another, with which new states begin.
+ * for the first. So replicas that run different versions of the code take the same one, and what a formula
+ * says of a command that older code knows is never changed.
  */
 const newestFormula = 2;
 
@@ -22,32 +24,41 @@ export function formulaOf(hash: string): number {
 /** That of a state in which nothing has been applied. */
 export const firstHash = `${newestFormula}.${new Hash().toString()}`;
 
-/** @param replaced the row that the command found under its key. */
+/**
+ * @param result null for a command that no client asked for.
+ * @param changes what the command changed, with what was there before.
+ */
 export function hashAfter(
   before: string,
   command: Command,
-  result: CommandResult,
-  replaced: Row | null,
+  result: Recorded | null,
+  changes: readonly Change[],
 ): string {
-  const digits = before.slice(before.indexOf(".") + 1);
-  const hash = new Hash(digits).string(command.type).string(command.requestId).string(command.key);
+  const formula = formulaOf(before);
+  const hash = new Hash(before.slice(before.indexOf(".") + 1));
+  if (isPlain(command)) takePlain(hash, command, result!);
+  else hash.value(command).value(result);
+  if (formula === 1) return hash.toString();
+  for (const { before: replaced } of changes) if (replaced !== null) takeRow(hash, replaced);
+  return `${formula}.${hash.toString()}`;
+}
+
+/** As it always was. */
+function takePlain(hash: Hash, command: Command, result: Recorded): void {
+  if (command.type !== "put" && command.type !== "delete") return;
+  hash.string(command.type).string(command.requestId).string(command.key);
   if (command.type === "put") text(hash, command.contentType).bytes(command.value);
-  switch (result.type) {
-    case "put":
-      hash.number(result.created).number(result.revision);
-      break;
-    case "deleted":
-      hash.number(result.deleted).number(result.revision);
-      break;
-    case "expired":
-      break;
-  }
-  if (formulaOf(before) === 1) return hash.toString();
-  if (replaced !== null) {
-    const { createRevision, modRevision, version, contentType, value } = replaced;
-    text(hash.number(createRevision).number(modRevision).number(version), contentType).bytes(value);
-  }
-  return `${formulaOf(before)}.${hash.toString()}`;
+  if (result.type === "put") hash.number(result.created).number(result.revision);
+  if (result.type === "deleted") hash.number(result.deleted).number(result.revision);
+}
+
+function takeRow(hash: Hash, row: Row): void {
+  const { createRevision, modRevision, version, contentType, value, ...rest } = row;
+  text(hash.number(createRevision).number(modRevision).number(version), contentType).bytes(value);
+  const { metadata, expiresMs, lease, large } = rest;
+  // Rows of before had none of these.
+  const isPlainRow = metadata === null && expiresMs === null && lease === null && large === null;
+  if (!isPlainRow) hash.value(rest);
 }
 
 /** No text is not the same as an empty one. */

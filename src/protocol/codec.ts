@@ -1,15 +1,17 @@
 import { decode, encode } from "@msgpack/msgpack";
+import { FieldNames } from "./field-names.ts";
 
 /**
  * Turns plain values into bytes and back: MessagePack, since bodies carry bytes and base64 would
  * cost a third more.
  */
 
-const limits = {
+const options = {
   maxStrLength: 64 * 1024,
   maxBinLength: 4 * 1024 * 1024,
   maxArrayLength: 1024 * 1024,
   maxMapLength: 1024,
+  keyDecoder: new FieldNames(),
 } as const;
 
 /**
@@ -30,7 +32,7 @@ export function toBytes(value: unknown): Uint8Array<ArrayBuffer> {
  */
 export function fromBytes<T>(bytes: Uint8Array | ArrayBuffer): T {
   try {
-    return decode(bytes, limits) as T;
+    return decode(bytes, options) as T;
   } catch (error) {
     throw new MalformedBody(`not a MessagePack body: ${String(error)}`);
   }

@@ -12,11 +12,11 @@ import type { Member } from "./client.ts";
  * side, and the newer one speaks the older's (src/replica/peer-version.ts). Requests are answered in
  * their own version.
  */
-export const peerVersions = [1, 2] as const;
+export const peerVersions = [1, 2, 3] as const;
 
 export type PeerVersion = (typeof peerVersions)[number];
 
-export const newestPeerVersion: PeerVersion = 2;
+export const newestPeerVersion: PeerVersion = 3;
 
 export interface PeerRequest {
   readonly version: PeerVersion;

@@ -54,14 +54,14 @@ export function reachObject(
 async function reachWorker(
   { urls, secret }: Elsewhere,
   { namespace, id }: Address,
-  { path, ...init }: ReplicaCall,
+  { path, headers, ...init }: ReplicaCall,
 ): Promise<Response> {
   const base = urls.get(id);
   // This Worker's object of that name would be another replica under the same id, with a vote.
   if (base === undefined) throw new Error(`REPLICA_URLS has no replica ${id}`);
   return fetch(`${base}${gatewayPrefix}${namespace}/${id}${path}`, {
     ...init,
-    headers: { Authorization: credentialOf(secret) },
+    headers: { ...headers, Authorization: credentialOf(secret) },
     // A redirect would take the secret along to wherever it points.
     redirect: "manual",
   });

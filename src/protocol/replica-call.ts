@@ -16,6 +16,11 @@ export const replicaPath = {
   status: "/status",
   /** `POST`: hand the leadership to another voter. */
   transfer: "/transfer",
+  /**
+   * `POST`: be told what changes. Any replica tells, as far as it knows. `GET` with an upgrade to a WebSocket:
+   * the same, where the body is in a header.
+   */
+  watch: "/watch",
 } as const;
 
 export type ReplicaPath = (typeof replicaPath)[keyof typeof replicaPath];
@@ -23,4 +28,8 @@ export type ReplicaPath = (typeof replicaPath)[keyof typeof replicaPath];
 /** What a replica is asked, by an edge or by another replica, and however it is reached. */
 export interface ReplicaCall extends Pick<RequestInit, "method" | "body" | "signal"> {
   readonly path: ReplicaPath;
+  readonly headers?: Readonly<Record<string, string>>;
 }
+
+/** Carries what is to be watched, in base64, where a request has no body. */
+export const watchHeader = "KV-Watch";

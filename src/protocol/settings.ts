@@ -10,6 +10,8 @@ export interface SettingsVars {
   readonly LOG_BYTES?: string;
   readonly LEADER_REGIONS?: string;
   readonly SLEEP_AFTER_MS?: string;
+  /** Which pages may use the API: see src/edge/cors-origins.ts. */
+  readonly CORS_ORIGINS?: string;
   /** A JSON object: for each replica's id, the URL of the Worker that holds it. */
   readonly REPLICA_URLS?: string;
   /** What Workers that hold replicas for each other prove themselves with. */

@@ -5,24 +5,21 @@ import {
   type RetireRequest,
   type TransferRequest,
   clientProtocolVersion,
+  clientVersions,
 } from "../protocol/client.ts";
-import { MalformedBody } from "../protocol/codec.ts";
-import { maxValueBytes } from "../protocol/limits.ts";
 import { type PeerRequest, peerVersions } from "../protocol/peer.ts";
 import { checkVersion } from "../protocol/version.ts";
+import { type WatchRequest, watchVersion } from "../protocol/watch.ts";
+import { maxWatchWaitMs } from "../protocol/limits.ts";
+import { checkRange, checkRequest } from "./check-request.ts";
+import { asFields, asList, isCount, isText, require } from "./fields.ts";
 import { checkChunk } from "./snapshot-chunk.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/**
- * A body from an edge. Every field of a write is looked at, since a command that no replica can
- * apply would, once committed, stop each replica of the group at each start, for ever.
- */
+/** A body from an edge with requests of clients. */
 export function asClientBatch(body: unknown): ClientBatch {
   const { version, requests } = asFields(body);
-  checkVersion("client", version, [clientProtocolVersion]);
-  require(Array.isArray(requests), "requests must be a list");
-  for (const request of requests as unknown[]) checkRequest(asFields(request));
+  checkVersion("client", version, clientVersions);
+  for (const request of asList(requests, "requests")) checkRequest(asFields(request));
   return body as ClientBatch;
 }
 
@@ -49,7 +46,7 @@ export function asChangeRequest(body: unknown): ChangeRequest {
 export function asRebuildRequest(body: unknown): RebuildRequest {
   const { version, epoch } = asFields(body);
   checkVersion("client", version, [clientProtocolVersion]);
-  require(Number.isSafeInteger(epoch) && Number(epoch) >= 1, "epoch must be 1 or more");
+  require(isCount(epoch, 1), "epoch must be 1 or more");
   return body as RebuildRequest;
 }
 
@@ -62,6 +59,17 @@ export function asRetireRequest(body: unknown): RetireRequest {
   for (const member of members as unknown[])
     require(isText(asFields(member)["id"]), "no member id");
   return body as RetireRequest;
+}
+
+/** A body from an edge that wants to be told what changes. */
+export function asWatchRequest(body: unknown): WatchRequest {
+  const { version, range, after, waitMs } = asFields(body);
+  checkVersion("client", version, [watchVersion]);
+  checkRange(range);
+  require(after === null || isCount(after), "after must be a revision or null");
+  require(waitMs === null ||
+    (isCount(waitMs) && Number(waitMs) <= maxWatchWaitMs), "no such waitMs");
+  return body as WatchRequest;
 }
 
 /**
@@ -82,26 +90,4 @@ export function asPeerRequest(body: unknown): PeerRequest {
     checkChunk(data as Uint8Array);
   }
   return body as PeerRequest;
-}
-
-function checkRequest({ type, key, requestId, floor, value, contentType }: Fields): void {
-  require(isText(key), "key must be a text");
-  if (type === "get") return;
-  require(type === "put" || type === "delete", `unknown request type ${String(type)}`);
-  require(isText(requestId), "requestId must be a text");
-  require(Number.isSafeInteger(floor), "floor must be a whole number");
-  if (type === "delete") return;
-  require(value instanceof Uint8Array && value.byteLength <= maxValueBytes, "no such value");
-  require(contentType === null || isText(contentType), "contentType must be a text or null");
-}
-
-function asFields(body: unknown): Fields {
-  require(typeof body === "object" && body !== null && !Array.isArray(body), "not a map of fields");
-  return body as Fields;
-}
-
-const isText = (value: unknown): boolean => typeof value === "string";
-
-function require(ok: boolean, why: string): void {
-  if (!ok) throw new MalformedBody(why);
 }

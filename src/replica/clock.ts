@@ -21,6 +21,10 @@ export class MonotonicClock implements Clock {
     return this.#lastMs;
   }
 
+  wallMs(): number {
+    return this.#wallMs();
+  }
+
   /** The wall clock's time at which `nowMs` will be `ms`. */
   toWallMs(ms: number): number {
     return ms - this.#offsetMs;

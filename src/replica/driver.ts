@@ -1,4 +1,7 @@
-import type { Command, CommandResult } from "../kv/command.ts";
+import type { RevisionChanges } from "../kv/changes.ts";
+import type { ClientCommand, Command } from "../kv/command.ts";
+import { Outcomes, outcomeLimits } from "../kv/outcomes.ts";
+import type { CommandResult } from "../kv/result.ts";
 import { RequestWindow } from "../kv/request-window.ts";
 import { formulaOf } from "../kv/running-hash.ts";
 import { StateMachine } from "../kv/state-machine.ts";
@@ -6,51 +9,30 @@ import type {
   ChangeResult,
   ClientResult,
   ReadRequest,
-  ReadResult,
   TransferResult,
 } from "../protocol/client.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import type { RaftConfig } from "../raft/config.ts";
 import { describeRaft } from "../raft/describe.ts";
 import type { Digest } from "../raft/digests.ts";
-import type { Failure, Input, Output, Persist, RequestId } from "../raft/io.ts";
-import { type Change, begin } from "../raft/membership.ts";
+import type { Input, Output, Persist, RequestId } from "../raft/io.ts";
+import { type Change, begin, membersOf } from "../raft/membership.ts";
 import type { Message } from "../raft/messages.ts";
 import { Raft } from "../raft/raft.ts";
 import { type Entry, type LogIndex, type NodeId, asIndex } from "../raft/types.ts";
-import { Compaction, type LogLimits } from "./compaction.ts";
-import type { Clock, Peers, Storage, Wake } from "./ports.ts";
+import { ChangeFeed } from "./change-feed.ts";
+import { Compaction } from "./compaction.ts";
+import type { DriverLimits, DriverPorts } from "./driver-ports.ts";
+import { type Ending, failureResult } from "./endings.ts";
+import { GroupClock } from "./group-clock.ts";
+import { Reads } from "./reads.ts";
+import { Solitude } from "./solitude.ts";
+import { Sweeper } from "./sweeper.ts";
 import { Waiters } from "./waiters.ts";
+import { Writes } from "./writes.ts";
 
-export interface DriverPorts {
-  readonly storage: Storage;
-  readonly peers: Peers;
-  readonly wake: Wake;
-  readonly clock: Clock;
-  /**
-   * Called on an exception that leaves memory in doubt. Must stop this instance, so that the next
-   * one starts from storage.
-   */
-  readonly abort: (error: unknown, state: string) => void;
-  /** Called when this replica has left its group. Must stop its driver. */
-  readonly left: () => void;
-  /**
-   * Called once when the state is found to have diverged from that of the group, and with null when it has
-   * been replaced.
-   */
-  readonly diverged: (at: LogIndex | null, state: string) => void;
-}
-
-export interface DriverLimits {
-  readonly log: LogLimits;
-  /** Outcomes of requests that are kept: see kv/request-window.ts. */
-  readonly requestWindow: number;
-  /** Replicas compare their states after each so many entries. Must be the same for all of a group. */
-  readonly digestEvery: number;
-}
-
-/** Often enough to find what is wrong soon, at the price of a row for so many entries. */
-export const digestEvery = 256;
+/** In so many election timeouts there is a new leader, mostly. */
+const electionsUnheard = 3;
 
 /** An input without its time, which the driver adds. */
 type TimelessInput = Input extends infer I ? (I extends Input ? Omit<I, "nowMs"> : never) : never;
@@ -62,12 +44,6 @@ interface Reply {
   readonly to: NodeId;
   readonly messages: Message[];
 }
-
-/** How a wait for the core ends. */
-type Ending =
-  | { readonly type: "applied"; readonly results: readonly CommandResult[] }
-  | { readonly type: "safe" }
-  | ({ readonly type: "failed" } & Failure);
 
 /**
  * Runs the core of one replica: turns events into inputs, and outputs into effects, in the one
@@ -81,12 +57,20 @@ type Ending =
  * It knows nothing of Durable Objects, HTTP or SQL; the simulator runs this very class.
  */
 export class Driver {
+  /** What is changed, for whoever watches. */
+  readonly feed: ChangeFeed;
+  /** What this replica shows of its state. */
+  readonly reads: Reads;
   readonly #raft: Raft;
   readonly #machine: StateMachine;
   readonly #window: RequestWindow;
   readonly #ports: DriverPorts;
   readonly #waiters = new Waiters<Ending>();
+  readonly #writes: Writes;
+  readonly #clock: GroupClock;
+  readonly #sweeper: Sweeper;
   readonly #compaction: Compaction;
+  readonly #solitude: Solitude;
   readonly #digestEvery: number;
   /** Reads that the core has called safe at an index that is not applied yet. */
   #safeReads: { id: RequestId; index: LogIndex }[] = [];
@@ -99,14 +83,43 @@ export class Driver {
     const { storage } = ports;
     this.#ports = ports;
     this.#compaction = new Compaction(limits.log);
+    this.#solitude = new Solitude(electionsUnheard * config.electionMaxMs);
     this.#digestEvery = limits.digestEvery;
     this.#window = new RequestWindow(() => storage.requestRecords(), limits.requestWindow);
-    this.#machine = new StateMachine(storage.table, this.#window, storage.machineState);
+    const { table, leases, uploads, history } = storage;
+    const outcomes = new Outcomes(storage.outcomes, outcomeLimits);
+    const parts = { table, leases, uploads, history, window: this.#window, outcomes };
+    this.#machine = new StateMachine(parts, storage.machineState);
+    this.#clock = new GroupClock(ports.clock, this.#machine.state.nowMs);
+    this.#sweeper = new Sweeper({
+      machine: this.#machine,
+      clock: this.#clock,
+      mayTick: () => this.#raft.role === "leader" && !this.#stopped && !this.#isMixed(),
+      tick: (tick) => this.#propose([tick]).then(({ type }) => type === "applied"),
+      // One that is alone has no other timer, and may have no other event before the next is due.
+      swept: () => !this.#stopped && ports.wake.arm(this.wakeAtMs),
+    });
+    this.feed = new ChangeFeed(storage, () => this.#machine.state.revision);
     const { hardState, log, audit } = storage;
     const appliedIndex = asIndex(this.#machine.state.appliedIndex);
     const snapshots = { open: () => storage.openExport(this.#machine.state) };
     const persisted = { hardState, log, appliedIndex, snapshots, audit };
     this.#raft = new Raft(config, persisted, ports.clock.nowMs());
+    const shared = { raft: this.#raft, machine: this.#machine, sweeper: this.#sweeper };
+    this.#writes = new Writes({
+      ...shared,
+      window: this.#window,
+      isMixed: () => this.#isMixed(),
+      propose: (commands) => this.#propose(commands),
+    });
+    this.reads = new Reads({
+      ...shared,
+      storage,
+      clock: ports.clock,
+      groupClock: this.#clock,
+      peers: ports.peers,
+      readIndex: () => this.#ask((id) => ({ type: "read", id })),
+    });
   }
 
   get raft(): Raft {
@@ -127,9 +140,26 @@ export class Driver {
     return this.#ports.storage.log.bytes;
   }
 
+  /** The next deadline, of the core or of what is kept; null when there is none. */
+  get wakeAtMs(): number | null {
+    const { wakeAtMs } = this.#raft;
+    const dueAtMs = this.#dueAtMs();
+    return wakeAtMs === null || dueAtMs === null
+      ? (wakeAtMs ?? dueAtMs)
+      : Math.min(wakeAtMs, dueAtMs);
+  }
+
   /** Something happened that may mean that a deadline has passed. */
   checkTime(): void {
-    this.#step({ type: "time" });
+    const nowMs = this.#ports.clock.nowMs();
+    const dueAtMs = this.#dueAtMs();
+    const isDue = dueAtMs !== null && dueAtMs <= nowMs;
+    // Who sleeps through a time at which something was due has lost its leader, or wakes it.
+    if (isDue && this.#raft.role !== "leader") {
+      this.#sweeper.wakesLeader(nowMs);
+      this.poke();
+    } else this.#step({ type: "time" });
+    this.reads.time();
   }
 
   /**
@@ -167,9 +197,7 @@ export class Driver {
     const { configuration } = this.#raft.log;
     const begun = this.#raft.role === "leader" ? begin(configuration, change) : null;
     if (typeof begun === "string") return { type: "refused", reason: begun };
-    const { id, ending } = this.#waiters.open();
-    this.#step({ type: "change", id, change });
-    const ended = await ending;
+    const ended = await this.#ask((id) => ({ type: "change", id, change }));
     if (ended.type !== "applied") return failureResult(ended);
     return { type: "begun", id: change.type === "add" ? String(configuration.nextId) : change.id };
   }
@@ -184,6 +212,8 @@ export class Driver {
   /** Takes no input any more. Of what is under way nobody here will ever know more. */
   stop(): void {
     this.#stopped = true;
+    this.reads.end();
+    this.feed.end();
     this.#waiters.endAll((id) => ({ type: "failed", id, reason: "unknown", leader: null }));
   }
 
@@ -209,37 +239,35 @@ export class Driver {
     for (const message of messages) this.#step({ type: "receive", message });
   }
 
-  /**
-   * Writes commands, all in one log entry. Resolves when their fate is known here: with their
-   * results, in their order, once they are applied, or with why not. An attempt that can no longer
-   * be told from a repetition is not proposed at all.
-   */
-  async write(commands: readonly Command[]): Promise<ClientResult[]> {
-    if (this.#raft.role === "leader" && commands.some((command) => this.#isExpired(command))) {
-      // Rare, and cheap to get right: each is answered alone, so that one that is too old fails
-      // alone.
-      if (commands.length > 1) {
-        return (await Promise.all(commands.map((command) => this.write([command])))).flat();
-      }
-      return [{ type: "expired" }];
-    }
-    const { id, ending } = this.#waiters.open();
-    this.#step({ type: "propose", proposals: [{ id, data: toBytes(commands) }] });
-    const ended = await ending;
-    return ended.type === "applied" ? [...ended.results] : commands.map(() => failureResult(ended));
+  /** Writes commands, all in one log entry; see Writes. */
+  write(commands: readonly ClientCommand[]): Promise<ClientResult[]> {
+    return this.#writes.write(commands);
   }
 
   /**
-   * Reads keys at one moment between this call and its result. Resolves when that can be vouched
-   * for, or with why not.
+   * Reads at one moment between this call and its result. Resolves when that can be vouched for, or
+   * with why not.
    */
-  async read(requests: readonly ReadRequest[]): Promise<ClientResult[]> {
+  read(requests: readonly ReadRequest[], beganMs: number | null = null): Promise<ClientResult[]> {
+    return this.reads.linearizable(requests, beganMs);
+  }
+
+  #propose(commands: readonly Command[]): Promise<Ending> {
+    const data = toBytes(commands);
+    return this.#ask((id) => ({ type: "propose", proposals: [{ id, data }] }));
+  }
+
+  /** Gives the core an input that it tells the end of. */
+  #ask(inputOf: (id: RequestId) => TimelessInput): Promise<Ending> {
     const { id, ending } = this.#waiters.open();
-    this.#step({ type: "read", id });
-    const ended = await ending;
-    return requests.map((request) =>
-      ended.type === "safe" ? this.#lookUp(request) : failureResult(ended),
-    );
+    this.#step(inputOf(id));
+    return ending;
+  }
+
+  /** Whether the group has members whose code knows nothing but plain commands. */
+  #isMixed(): boolean {
+    const { configuration } = this.#raft.log;
+    return membersOf(configuration).some(({ id }) => this.#ports.peers.isOlder(id));
   }
 
   #step(input: TimelessInput, reply: Reply | null = null): void {
@@ -257,6 +285,7 @@ export class Driver {
   #abort(error: unknown): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.reads.end();
     this.#ports.abort(error, describeRaft(this.#raft));
   }
 
@@ -274,7 +303,15 @@ export class Driver {
       this.#perform(output, reply);
     }
     this.#answerReads();
-    this.#ports.wake.arm(output.wakeAtMs);
+    this.reads.applied();
+    this.#clock.note(this.#machine.state.nowMs);
+    if (this.#raft.role === "leader") void this.#sweeper.sweep();
+    this.#ports.wake.arm(this.wakeAtMs);
+    if (this.#solitude.isLong(this.#raft.leader, input.nowMs)) {
+      // Who watches here may have to wait for long, and would be told more elsewhere.
+      this.feed.interrupt();
+      this.#ports.alone?.();
+    }
     if (this.#raft.hasLeft) this.#ports.left();
   }
 
@@ -293,10 +330,15 @@ export class Driver {
     const { compactTo, install, repair, batch } = persist;
     // Entries that had no effect may not be marked as applied yet, and soon can't be applied again.
     if (compactTo !== null && storage.machineState.appliedIndex < compactTo.index) {
-      storage.saveMachine(this.#machine.state, []);
+      storage.saveMachine(this.#machine.state, [], []);
     }
+    const isReplaced = install !== null || repair !== null;
+    if (isReplaced) this.reads.forget();
     storage.persist(persist);
-    if (install !== null || repair !== null) this.#machine.restore(storage.machineState);
+    if (isReplaced) {
+      this.#machine.restore(storage.machineState);
+      this.#tellWatchers(null);
+    }
     this.#writtenBatch = batch;
     void this.#reportDurable();
   }
@@ -337,6 +379,7 @@ export class Driver {
    */
   #apply({ apply, done }: Output): { readonly index: LogIndex; readonly digests: Digest[] } {
     const digests: Digest[] = [];
+    const before = this.#machine.state;
     const results = new Map<LogIndex, CommandResult[]>();
     for (const entry of apply) {
       const { index } = entry;
@@ -346,12 +389,21 @@ export class Driver {
       if (isAgreed) digests.push({ index, formula: formulaOf(hash), hash });
     }
     const records = this.#window.takeUnsaved();
+    const changes = this.#machine.takeChanges();
     // Entries without effect need not be marked as applied: applying them again changes nothing.
-    if (records.length > 0) this.#ports.storage.saveMachine(this.#machine.state, records);
+    if (this.#machine.state.hash !== before.hash) {
+      this.#ports.storage.saveMachine(this.#machine.state, records, changes);
+    }
+    if (this.#machine.state.revision !== before.revision) this.#tellWatchers(changes);
     for (const { id, index } of done) {
       this.#waiters.end(id, { type: "applied", results: results.get(index)! });
     }
     return { index: apply.at(-1)!.index, digests };
+  }
+
+  #tellWatchers(changes: readonly RevisionChanges[] | null): void {
+    this.feed.notify(changes);
+    this.#ports.changed?.();
   }
 
   #applyEntry(entry: Entry): CommandResult[] {
@@ -365,10 +417,10 @@ export class Driver {
     this.#safeReads = this.#safeReads.filter(({ index }) => index > this.#raft.appliedIndex);
     // They were safe as far as the log goes; but not if what it led to is wrong.
     const { audit } = this.#raft;
-    for (const { id } of ready) {
+    for (const { id, index } of ready) {
       const ending: Ending = audit.hasDiverged
         ? { type: "failed", id, reason: "not_leader", leader: null }
-        : { type: "safe" };
+        : { type: "safe", index };
       this.#waiters.end(id, ending);
     }
   }
@@ -376,31 +428,13 @@ export class Driver {
   /** Says so once when the state is found wrong, and when it is right again. */
   #tellOfDivergence(before: LogIndex | null): void {
     const at = this.#raft.audit.divergedIndex;
-    if ((at === null) !== (before === null)) this.#ports.diverged(at, describeRaft(this.#raft));
+    if ((at === null) === (before === null)) return;
+    this.reads.forget();
+    this.feed.interrupt();
+    this.#ports.diverged(at, describeRaft(this.#raft));
   }
 
-  #isExpired({ requestId, floor }: Command): boolean {
-    const { sequence } = this.#machine.state;
-    return this.#window.isExpired(floor, sequence) && this.#window.find(requestId) === null;
-  }
-
-  #lookUp({ key, metadataOnly }: ReadRequest): ReadResult {
-    const row = this.#ports.storage.table.get(key);
-    if (row === null) return { type: "absent", revision: this.#machine.state.revision };
-    const { value, ...rest } = row;
-    return { type: "value", ...rest, value: metadataOnly ? null : value, size: value.byteLength };
-  }
-}
-
-function failureResult(ended: Ending): Extract<ClientResult, ChangeResult> {
-  if (ended.type !== "failed")
-    throw new Error(`a request ended as ${ended.type}, which is not its kind`);
-  switch (ended.reason) {
-    case "not_leader":
-      return { type: "notLeader", leader: ended.leader };
-    case "dropped":
-      return { type: "dropped" };
-    case "unknown":
-      return { type: "unknown" };
+  #dueAtMs(): number | null {
+    return this.#sweeper.dueAtMs(this.#raft, this.#ports.clock.nowMs());
   }
 }

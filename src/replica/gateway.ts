@@ -1,6 +1,11 @@
 import { namespacePattern } from "../protocol/limits.ts";
 import { credentialOf, gatewayPrefix, reachObject } from "../protocol/reach.ts";
-import { type ReplicaPath, replicaPath } from "../protocol/replica-call.ts";
+import {
+  type ReplicaCall,
+  type ReplicaPath,
+  replicaPath,
+  watchHeader,
+} from "../protocol/replica-call.ts";
 import { type Settings, anyRegion, parseSettings } from "../protocol/settings.ts";
 import type { ReplicaEnv } from "./replica.ts";
 
@@ -37,7 +42,19 @@ export async function answerAtGateway(request: Request, env: ReplicaEnv): Promis
   // Some clients announce an empty body with a GET, which must not be passed on as one.
   const body = method === "GET" ? null : request.body;
   // Nothing but what a replica looks at; the secret above all stays here.
-  return reachObject(env.REPLICA, { namespace, id, region }, { path, method, body });
+  return reachObject(
+    env.REPLICA,
+    { namespace, id, region },
+    { path, method, body, ...socketOf(request) },
+  );
+}
+
+/** What asks for a WebSocket. */
+function socketOf({ headers }: Request): Pick<ReplicaCall, "headers"> {
+  const watched = headers.get(watchHeader);
+  const upgrade = headers.get("Upgrade");
+  if (watched === null || upgrade === null) return {};
+  return { headers: { Upgrade: upgrade, [watchHeader]: watched } };
 }
 
 function parsePath(pathname: string): { namespace: string; id: string; path: ReplicaPath } | null {

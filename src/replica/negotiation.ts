@@ -54,10 +54,16 @@ export class Negotiation {
     this.#complained.delete(peer);
   }
 
-  /** Those that have refused the newest version lately. One that is gone has no say. */
-  get older(): NodeId[] {
-    const isLate = ({ refusedAtMs }: Older): boolean => this.#nowMs() - refusedAtMs > 2 * againMs;
-    return [...this.#older].filter(([, older]) => !isLate(older)).map(([peer]) => peer);
+  /** Whether a peer has refused the newest version, and not spoken it since. */
+  isOlder(peer: NodeId): boolean {
+    return this.#older.has(peer);
+  }
+
+  /** Those that have lately shown that they know no version from this one on. One that is gone has no say. */
+  olderThan(version: PeerVersion): NodeId[] {
+    const counts = ({ refusedAtMs, version: known }: Older): boolean =>
+      known < version && this.#nowMs() - refusedAtMs <= 2 * againMs;
+    return [...this.#older].filter(([, older]) => counts(older)).map(([peer]) => peer);
   }
 
   /** Whether there is something new to complain of a peer: once until it is upgraded. */

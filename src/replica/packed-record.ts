@@ -1,5 +1,5 @@
-import type { CommandResult } from "../kv/command.ts";
 import type { RequestRecord } from "../kv/request-window.ts";
+import type { Recorded } from "../kv/record.ts";
 
 /** A request record as it is stored: a short array, since a row may hold ten thousand of them. */
 export type PackedRecord = readonly [
@@ -8,10 +8,13 @@ export type PackedRecord = readonly [
   type: number,
   flag: boolean,
   revision: number,
+  /** Any other result, as it is. */
+  result?: Recorded,
 ];
 
 const put = 0;
 const deleted = 1;
+const other = 2;
 
 export function packRecord({ requestId, sequence, result }: RequestRecord): PackedRecord {
   switch (result.type) {
@@ -19,8 +22,8 @@ export function packRecord({ requestId, sequence, result }: RequestRecord): Pack
       return [requestId, sequence, put, result.created, result.revision];
     case "deleted":
       return [requestId, sequence, deleted, result.deleted, result.revision];
-    case "expired":
-      throw new Error("an expired request leaves no record");
+    default:
+      return [requestId, sequence, other, false, 0, result];
   }
 }
 
@@ -30,10 +33,14 @@ export function unpackRecord([
   type,
   flag,
   revision,
+  result,
 ]: PackedRecord): RequestRecord {
-  const result: CommandResult =
-    type === put
-      ? { type: "put", created: flag, revision }
-      : { type: "deleted", deleted: flag, revision };
-  return { requestId, sequence, result };
+  switch (type) {
+    case put:
+      return { requestId, sequence, result: { type: "put", created: flag, revision } };
+    case deleted:
+      return { requestId, sequence, result: { type: "deleted", deleted: flag, revision } };
+    default:
+      return { requestId, sequence, result: result! };
+  }
 }

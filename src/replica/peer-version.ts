@@ -2,12 +2,15 @@ import type { Member } from "../protocol/client.ts";
 import type { PeerVersion } from "../protocol/peer.ts";
 import { type Configuration, founding } from "../raft/membership.ts";
 import type { Message, MessageType } from "../raft/messages.ts";
+import { type Command, isPlain } from "../kv/command.ts";
 import { formulaOf } from "../kv/running-hash.ts";
-import { unpackChunk } from "./snapshot-chunk.ts";
+import { fromBytes } from "../protocol/codec.ts";
+import type { Entry } from "../raft/types.ts";
+import { asFormat1, unpackChunk } from "./snapshot-chunk.ts";
 
 /**
  * What replicas of each peer version say, as far as it differs from what the core says today. Version 1 is
- * recorded in test/fixtures; version 2 has all there is.
+ * recorded in test/fixtures; version 2 knows members that change, and version 3 has all there is.
  */
 
 const header = ["type", "from", "to", "term"];
@@ -38,8 +41,10 @@ export function sayIn(
   message: Message,
   members: readonly Member[],
 ): Message | null {
-  if (version !== 1) return message;
-  return canBeSaidIn1(message, members) ? asIn1(message) : null;
+  if (version === 3) return message;
+  const said = asIn2(message);
+  if (version === 2 || said === null) return said;
+  return canBeSaidIn1(said, members) ? asIn1(said) : null;
 }
 
 /** What a peer of this version has said, as the core takes it. */
@@ -53,6 +58,23 @@ export function readIn(
   if (said.type !== "installSnapshotRequest") return said;
   return { ...said, configuration: founding(members) };
 }
+
+/** Code of version 2 knows plain commands alone, and states that nothing else has touched. */
+function asIn2(message: Message): Message | null {
+  switch (message.type) {
+    case "appendEntriesRequest":
+      return message.entries.every(hasPlainCommands) ? message : null;
+    case "installSnapshotRequest": {
+      const data = asFormat1(message.data);
+      return data === null ? null : { ...message, data };
+    }
+    default:
+      return message;
+  }
+}
+
+const hasPlainCommands = ({ type, data }: Entry): boolean =>
+  type !== "command" || fromBytes<Command[]>(data).every(isPlain);
 
 function canBeSaidIn1(message: Message, members: readonly Member[]): boolean {
   switch (message.type) {

@@ -1,3 +1,4 @@
+import type { ClientBatch, ClientBatchResult, ReadIndexRequest } from "../protocol/client.ts";
 import { fromBytes, toBytes } from "../protocol/codec.ts";
 import {
   type Outdated,
@@ -9,10 +10,10 @@ import {
 import { type ReplicaCall, replicaPath } from "../protocol/replica-call.ts";
 import { checkVersion, versionsKnown } from "../protocol/version.ts";
 import type { Message } from "../raft/messages.ts";
-import type { NodeId } from "../raft/types.ts";
+import { type NodeId, asIndex } from "../raft/types.ts";
 import { Negotiation } from "./negotiation.ts";
 import { readIn, sayIn } from "./peer-version.ts";
-import type { Peers } from "./ports.ts";
+import type { ConfirmedIndex, Peers } from "./ports.ts";
 
 export interface FetchPeersOptions {
   /** The envelope. */
@@ -89,9 +90,34 @@ export class FetchPeers implements Peers {
     }
   }
 
-  /** Peers that run older code. */
-  get older(): NodeId[] {
-    return this.#negotiation.older;
+  /** Peers that know no version from this one on, as they have shown lately. */
+  olderThan(version: PeerVersion): NodeId[] {
+    return this.#negotiation.olderThan(version);
+  }
+
+  isOlder(node: NodeId): boolean {
+    return this.#negotiation.isOlder(node);
+  }
+
+  async readIndex(leader: NodeId, request: ReadIndexRequest): Promise<ConfirmedIndex | null> {
+    const batch: ClientBatch = { version: 2, requests: [request] };
+    const call = { path: replicaPath.client, method: "POST", body: toBytes(batch) } as const;
+    try {
+      return await this.#withinTime(async (signal) => {
+        const response = await this.#options.call(leader, { ...call, signal });
+        // Read even when refused: an unread body holds its connection.
+        const bytes = await response.arrayBuffer();
+        if (!response.ok) return null;
+        const { version, results, servedBy } = fromBytes<ClientBatchResult>(bytes);
+        checkVersion("client", version, [batch.version]);
+        const [result] = results;
+        if (result?.type !== "index") return null;
+        return { index: asIndex(result.index), epoch: servedBy.epoch ?? 1 };
+      });
+    } catch {
+      // Lost, however: who asked has others to turn to.
+      return null;
+    }
   }
 
   /** What a peer's call carries. It has shown which version it speaks. */
@@ -114,18 +140,24 @@ export class FetchPeers implements Peers {
   }
 
   async #call(to: NodeId, messages: readonly Message[]): Promise<readonly Message[]> {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), this.#options.timeoutMs);
-    try {
+    return this.#withinTime(async (signal) => {
       const version = this.#negotiation.versionFor(to);
-      const answer = await this.#ask(to, version, messages, timeout.signal);
+      const answer = await this.#ask(to, version, messages, signal);
       if (!("known" in answer)) return answer.messages;
       const older = this.#negotiation.refused(to, version, answer.known);
-      const again = older === null ? answer : await this.#ask(to, older, messages, timeout.signal);
+      const again = older === null ? answer : await this.#ask(to, older, messages, signal);
       if (!("known" in again)) return again.messages;
       const why = `replica ${to} knows peer versions ${again.known.join(", ")}, and this one ${peerVersions.join(", ")}`;
       this.#complain(to, why);
       throw new Error(why);
+    });
+  }
+
+  async #withinTime<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), this.#options.timeoutMs);
+    try {
+      return await call(timeout.signal);
     } finally {
       // A timer that outlives its call, as that of AbortSignal.timeout does, keeps the object in memory, and billed.
       clearTimeout(timer);

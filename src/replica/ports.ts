@@ -1,7 +1,13 @@
+import type { RevisionChanges } from "../kv/changes.ts";
+import type { HistoryTable } from "../kv/history.ts";
 import type { MachineState } from "../kv/state-machine.ts";
 import type { RequestRecord } from "../kv/request-window.ts";
-import type { KvTable } from "../kv/table.ts";
+import type { OutcomeTable } from "../kv/outcomes.ts";
+import type { KvTable, LeaseTable } from "../kv/table.ts";
+import type { UploadTable } from "../kv/uploads.ts";
+import type { ReadIndexRequest } from "../protocol/client.ts";
 import type { AuditRecord } from "../raft/audit.ts";
+import type { RowsView } from "./chunked-export.ts";
 import type { Persist, SnapshotExport } from "../raft/io.ts";
 import type { LogReader } from "../raft/log.ts";
 import type { Message } from "../raft/messages.ts";
@@ -34,21 +40,38 @@ export interface Storage {
    * @param state the state machine's counters, which may be newer than those stored last.
    */
   openExport(state: MachineState): SnapshotExport;
+  /** Holds on to the rows as they are now, while writes go on. Ends with the instance. */
+  openView(state: MachineState): RowsView;
   readonly table: KvTable;
+  readonly leases: LeaseTable;
+  readonly uploads: UploadTable;
+  readonly history: HistoryTable;
+  readonly outcomes: OutcomeTable;
   readonly machineState: MachineState;
   /** The request records stored last, oldest first; at least those of the window. */
   requestRecords(): Iterable<RequestRecord>;
   /**
-   * Stores the state machine's counters and new request records. In one turn with the table's
-   * writes that they belong to.
+   * Stores the state machine's counters, new request records and what was changed. In one turn with the
+   * table's writes that they belong to.
    */
-  saveMachine(state: MachineState, records: readonly RequestRecord[]): void;
+  saveMachine(
+    state: MachineState,
+    records: readonly RequestRecord[],
+    changes: readonly RevisionChanges[],
+  ): void;
+  /** What was changed after a revision, the oldest first: some of it at a time, or nothing when there is no more. */
+  changesAfter(revision: number): ChangesAfter;
   /**
    * Resolves when everything written so far is durable. Never does on an instance that has been
    * replaced.
    */
   durable(): Promise<void>;
 }
+
+export type ChangesAfter =
+  | { readonly type: "changes"; readonly changes: readonly RevisionChanges[] }
+  /** Some of it is not kept any more; all that came after this revision is. */
+  | { readonly type: "compacted"; readonly revision: number };
 
 /** A log that knows how much room it takes. */
 export interface StoredLog extends LogReader {
@@ -73,9 +96,21 @@ export interface Peers {
    * Sends now: what the messages say must leave before anything that is written after this call.
    */
   send(to: NodeId, messages: readonly Message[]): void;
+  /** Whether a peer is known to run older code, which does not know all commands. */
+  isOlder(node: NodeId): boolean;
+  /** Asks a leader. Null when it does not lead, or its answer is lost, or too late. */
+  readIndex(leader: NodeId, request: ReadIndexRequest): Promise<ConfirmedIndex | null>;
+}
+
+/** What the log had to be applied up to, at a leader of that epoch, to show all there was when it was asked. */
+export interface ConfirmedIndex {
+  readonly index: LogIndex;
+  readonly epoch: number;
 }
 
 export interface Clock {
   /** Milliseconds that never run backwards; their zero means nothing. */
   nowMs(): number;
+  /** Milliseconds since 1970, as far as anybody knows: they may jump. */
+  wallMs(): number;
 }

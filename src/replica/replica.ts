@@ -4,6 +4,7 @@ import {
   type ChangeResult,
   type ClientBatch,
   type ClientBatchResult,
+  type ClientRequest,
   type ClientResult,
   type Member,
   type RebuildRequest,
@@ -11,13 +12,14 @@ import {
   type StatusResult,
   type TransferRequest,
   type TransferResult,
-  clientProtocolVersion,
 } from "../protocol/client.ts";
+import { nextRestore } from "../kv/epochs.ts";
 import { windowSize } from "../kv/request-window.ts";
 import { MalformedBody, fromBytes, toBytes } from "../protocol/codec.ts";
+import { maxWatchers } from "../protocol/limits.ts";
 import type { Outdated, PeerRequest } from "../protocol/peer.ts";
 import { reachReplica } from "../protocol/reach.ts";
-import { type ReplicaCall, replicaPath } from "../protocol/replica-call.ts";
+import { type ReplicaCall, replicaPath, watchHeader } from "../protocol/replica-call.ts";
 import {
   type Settings,
   type SettingsVars,
@@ -25,6 +27,7 @@ import {
   parseSettings,
 } from "../protocol/settings.ts";
 import { UnknownVersion } from "../protocol/version.ts";
+import type { WatchRequest } from "../protocol/watch.ts";
 import { defaultSizes } from "../raft/config.ts";
 import { type Left, isMember, membersOf, regionOf } from "../raft/membership.ts";
 import { maxRounds } from "../raft/read-index.ts";
@@ -36,11 +39,14 @@ import {
   asRebuildRequest,
   asRetireRequest,
   asTransferRequest,
+  asWatchRequest,
 } from "./check-body.ts";
-import { answerBatch } from "./client-api.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import { answerBatch, isLeveled } from "./client-api.ts";
 import { MonotonicClock } from "./clock.ts";
 import { logLimits } from "./compaction.ts";
-import { Driver, digestEvery } from "./driver.ts";
+import { digestEvery } from "./driver-ports.ts";
+import { Driver } from "./driver.ts";
 import {
   type Group,
   founderId,
@@ -56,10 +62,16 @@ import { FetchPeers } from "./peers.ts";
 import { DurableStorage } from "./storage.ts";
 import { describeServer, describeStatus } from "./status.ts";
 import { AlarmWake } from "./wake.ts";
+import { WatchSockets } from "./watch-sockets.ts";
+import { Watchers } from "./watchers.ts";
+import { answerWatch } from "./watching.ts";
 
 export interface ReplicaEnv extends SettingsVars {
   readonly REPLICA: DurableObjectNamespace;
 }
+
+/** The peer version that first knew changes of members. */
+const membersVersion = 2;
 
 /** The part of a replica that exists once its object belongs to a group. */
 interface Membership {
@@ -75,7 +87,10 @@ interface Membership {
  */
 export class Replica extends DurableObject<ReplicaEnv> {
   readonly #settings: Settings;
+  readonly #clock = new MonotonicClock(() => Date.now());
   readonly #storage: DurableStorage;
+  readonly #sockets: WatchSockets;
+  readonly #watchers = new Watchers();
   /** Whether this instance has had an event. */
   #isBooted = false;
   #membership: Membership | null;
@@ -87,19 +102,21 @@ export class Replica extends DurableObject<ReplicaEnv> {
     super(ctx, env);
     this.#settings = parseSettings(env);
     this.#storage = new DurableStorage(ctx.storage);
+    this.#sockets = new WatchSockets(ctx);
     const group = loadGroup(ctx.storage.sql);
     this.#left = loadLeft(ctx.storage.sql);
     this.#membership = group === null || this.#left !== null ? null : this.#start(group);
   }
 
   override async fetch(request: Request): Promise<Response> {
-    this.#boot();
+    const beganMs = this.#clock.nowMs();
     const { pathname } = new URL(request.url);
+    if (pathname !== replicaPath.client) this.#boot();
     const body = await request.arrayBuffer();
     try {
       switch (`${request.method} ${pathname}`) {
         case `POST ${replicaPath.client}`:
-          return await this.#client(asClientBatch(fromBytes(body)));
+          return await this.#client(asClientBatch(fromBytes(body)), beganMs);
         case `POST ${replicaPath.peer}`:
           return this.#peer(asPeerRequest(fromBytes(body)));
         case `POST ${replicaPath.poke}`:
@@ -114,6 +131,10 @@ export class Replica extends DurableObject<ReplicaEnv> {
         case `POST ${replicaPath.retire}`:
           this.#retire(asRetireRequest(fromBytes(body)));
           return this.#status();
+        case `POST ${replicaPath.watch}`:
+          return await this.#watch(asWatchRequest(fromBytes(body)));
+        case `GET ${replicaPath.watch}`:
+          return this.#accept(request);
         case `GET ${replicaPath.status}`:
           return this.#status();
         default:
@@ -133,7 +154,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
   override alarm(): void | Promise<void> {
     if (this.#membership === null) return;
     const { driver, wake } = this.#membership;
-    wake.rang(driver.raft.wakeAtMs, this.#settings.heartbeatMs);
+    wake.rang(driver.wakeAtMs, this.#settings.heartbeatMs);
     this.#boot();
     driver.checkTime();
   }
@@ -153,8 +174,9 @@ export class Replica extends DurableObject<ReplicaEnv> {
     this.#membership?.driver.boot();
   }
 
-  async #client({ requests }: ClientBatch): Promise<Response> {
+  async #client({ version, requests }: ClientBatch, beganMs: number): Promise<Response> {
     const { id } = parseObjectName(this.ctx.id.name);
+    if (this.#membership === null) this.#boot();
     const isFresh = this.#membership === null && this.#left === null;
     if (isFresh && id === founderId) this.#found();
     const notYet: ClientResult = { type: "notLeader", leader: isFresh ? founderId : null };
@@ -163,14 +185,31 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const results =
       membership === null
         ? requests.map(() => notYet)
-        : await answerBatch(membership.driver, requests);
+        : await this.#answer(membership, requests, beganMs);
     const answer: ClientBatchResult = {
-      version: clientProtocolVersion,
+      version,
       results,
       servedBy: describeServer(id, membership?.driver ?? null),
       sequence: membership?.driver.machine.state.sequence ?? 0,
+      revision: membership?.driver.machine.state.revision ?? 0,
     };
     return new Response(toBytes(answer));
+  }
+
+  /** Who asks for nothing but what there is wakes no group that sleeps, and starts none of its timers. */
+  async #answer(
+    { driver, wake }: Membership,
+    requests: readonly ClientRequest[],
+    beganMs: number,
+  ): Promise<ClientResult[]> {
+    const isAtHand = (each: ClientRequest): boolean =>
+      isLeveled(each) && driver.reads.isAtHand(each, beganMs);
+    const isQuiet = !this.#isBooted && requests.every(isAtHand);
+    // Where an alarm is set, the group is awake.
+    if (!isQuiet || (await this.ctx.storage.getAlarm()) !== null) this.#boot();
+    const results = await answerBatch(driver, requests, beganMs);
+    if (this.#isBooted) wake.arm(driver.wakeAtMs);
+    return results;
   }
 
   #peer(request: PeerRequest): Response {
@@ -201,9 +240,54 @@ export class Replica extends DurableObject<ReplicaEnv> {
     return new Response(toBytes(peers.answerTo(request, answer)));
   }
 
+  /** A client on a socket says how far it is. */
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#boot();
+    const feed = this.#feed();
+    if (feed === null) this.#sockets.endAll("this replica has nothing to tell");
+    else this.#sockets.heard(socket, message, feed);
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    this.#sockets.closed(socket, code);
+  }
+
+  #accept({ headers }: Request): Response {
+    const request = asWatchRequest(fromBytes(bytesOf(headers.get(watchHeader) ?? "")));
+    const feed = this.#feedForOneMore(request);
+    return feed instanceof Response ? feed : this.#sockets.accept(feed, request);
+  }
+
+  /** What changes, on a replica that knows. */
+  #feed(): ChangeFeed | null {
+    const { driver, wake } = this.#membership ?? {};
+    if (driver === undefined || driver.raft.audit.hasDiverged) return null;
+    wake!.arm(driver.wakeAtMs);
+    return driver.feed;
+  }
+
+  #watch(request: WatchRequest): Promise<Response> | Response {
+    const feed = this.#feedForOneMore(request);
+    return feed instanceof Response ? feed : answerWatch(feed, this.#watchers, request);
+  }
+
+  /** What changes, if there is room for one more that watches; or a refusal. */
+  #feedForOneMore({ after }: WatchRequest): ChangeFeed | Response {
+    const feed = this.#feed();
+    if (feed === null) return refuse(503, "this replica has nothing to tell");
+    // Others may be behind by any number; who leads knows that nobody was ever told of such a revision.
+    const isLeader = this.#membership?.driver.raft.role === "leader";
+    if (isLeader && after !== null && after >= nextRestore(feed.revision)) {
+      return refuse(416, String(feed.revision));
+    }
+    const isFull = (): boolean => this.#watchers.size + this.#sockets.size >= maxWatchers;
+    if (isFull()) this.#watchers.dropStalled(Date.now());
+    return isFull() ? refuse(503, "too many watch already") : feed;
+  }
+
   async #change({ change }: ChangeRequest): Promise<Response> {
     const { driver, peers } = this.#membership ?? {};
-    const older = driver?.raft.role === "leader" ? peers!.older : [];
+    const older = driver?.raft.role === "leader" ? peers!.olderThan(membersVersion) : [];
     const result: ChangeResult =
       older.length > 0
         ? { type: "tooOld", ids: older }
@@ -236,7 +320,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
 
   #status(): Response {
     // Also an event that changes nothing else must find an alarm, or set the one that was lost.
-    this.#membership?.wake.arm(this.#membership.driver.raft.wakeAtMs);
+    this.#membership?.wake.arm(this.#membership.driver.wakeAtMs);
     return new Response(toBytes(this.#describe()));
   }
 
@@ -262,7 +346,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
     const { heartbeatMs, electionMinMs, electionMaxMs, sleepAfterMs, logBytes, leaderRegions } =
       this.#settings;
     const { storage } = this.ctx;
-    const clock = new MonotonicClock(() => Date.now());
+    const clock = this.#clock;
     const alarm = {
       set: (wallMs: number) => storage.setAlarm(wallMs),
       delete: () => storage.deleteAlarm(),
@@ -302,6 +386,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
         wake,
         clock,
         abort: (error, state) => this.#abort(error, state),
+        changed: () => this.#sockets.tell(driver.feed),
+        alone: () => this.#sockets.endAll("this replica knows of no leader"),
         left: () => this.#leave(driver.raft.left),
         diverged: (at, state) => this.#sayDiverged(at, state),
       },
@@ -310,6 +396,8 @@ export class Replica extends DurableObject<ReplicaEnv> {
   }
 
   #sayDiverged(at: LogIndex | null, state: string): void {
+    // What was told of it may be wrong as well.
+    this.#sockets.endAll("the state of this replica is in doubt");
     const name = this.ctx.id.name ?? "";
     if (at === null) {
       console.warn(`replica ${name} is repaired: a snapshot has taken the place of its state`);
@@ -323,6 +411,7 @@ export class Replica extends DurableObject<ReplicaEnv> {
   /** Ends as a replica for good. The object stays, and knows whom to ask instead. */
   #leave(left: Left): void {
     this.#membership?.driver.stop();
+    this.#sockets.endAll("this replica has left its group");
     this.#left = left;
     this.#membership = null;
     saveLeft(this.ctx.storage.sql, left);
@@ -344,5 +433,13 @@ export class Replica extends DurableObject<ReplicaEnv> {
 
 const isSameGroup = (a: readonly Member[], b: readonly Member[]): boolean =>
   a.map(({ id }) => id).join() === b.map(({ id }) => id).join();
+
+function bytesOf(base64: string): Uint8Array {
+  try {
+    return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+  } catch {
+    throw new MalformedBody(`${watchHeader} must be base64`);
+  }
+}
 
 const refuse = (status: number, why: string): Response => new Response(why, { status });

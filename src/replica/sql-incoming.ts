@@ -1,12 +1,16 @@
 import type { MachineState } from "../kv/state-machine.ts";
 import { toBytes } from "../protocol/codec.ts";
 import type { EntryId } from "../raft/types.ts";
-import { createKv, createMachine } from "./schema.ts";
+import { type StateTable, createState, stateTables } from "./schema.ts";
 import { type Turn, unpackChunk } from "./snapshot-chunk.ts";
+import { turnValues } from "./sql-turns.ts";
+import { putOldRow } from "./sql-history.ts";
+import { putLease } from "./sql-leases.ts";
+import { putOutcome } from "./sql-outcomes.ts";
+import { putPart, putUpload } from "./sql-uploads.ts";
 import { putRow } from "./sql-table.ts";
 
-const kv = "kv_incoming";
-const machine = "machine_incoming";
+const incoming = (table: StateTable): string => `${table}_incoming`;
 
 /**
  * A snapshot on its way to this replica: its chunks fill tables of their own, which then take the place
@@ -19,21 +23,27 @@ export class SqlIncoming {
   /** Drops what a life before has left half done. */
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    const left = sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", kv).toArray().length > 0;
-    if (left) this.#drop();
+    const left = sql.exec("SELECT 1 FROM sqlite_master WHERE name = ?", incoming("kv")).toArray();
+    if (left.length > 0) this.#drop();
   }
 
   /** Takes chunk `place`; the first one begins anew. */
   store(place: number, data: Uint8Array): void {
-    const { state, turns, rows } = unpackChunk(data);
+    const { state, turns, outcomes, leases, uploads, parts, history, rows } = unpackChunk(data);
     if (place === 0) {
       this.#drop();
-      this.#sql.exec(createKv(kv));
-      this.#sql.exec(createMachine(machine));
+      createState(this.#sql, incoming);
       this.#state = state;
     }
     for (const turn of turns) this.#putTurn(turn);
-    for (const [key, row] of rows) putRow(this.#sql, kv, key, row);
+    for (const outcome of outcomes) putOutcome(this.#sql, incoming("outcomes"), outcome);
+    for (const [lease, terms] of leases) putLease(this.#sql, incoming("leases"), lease, terms);
+    for (const [upload, terms] of uploads) {
+      putUpload(this.#sql, incoming("uploads"), upload, terms);
+    }
+    for (const part of parts) putPart(this.#sql, incoming("parts"), part);
+    for (const old of history) putOldRow(this.#sql, incoming("history"), old);
+    for (const [key, row] of rows) putRow(this.#sql, incoming("kv"), key, row);
   }
 
   /** Puts all that came in the place of what was there. */
@@ -43,30 +53,23 @@ export class SqlIncoming {
       throw new Error(`there is no snapshot at ${snapshot.index}, but at ${state?.appliedIndex}`);
     }
     // The newest turn is the state, and the last entries may have had no effect worth a turn.
-    this.#putTurn({ state, records: toBytes([]) });
-    for (const [table, incoming] of [
-      ["kv", kv],
-      ["machine", machine],
-    ]) {
+    this.#putTurn({ state, records: toBytes([]), changes: toBytes([]) });
+    for (const table of stateTables) {
       this.#sql.exec(`DROP TABLE ${table}`);
-      this.#sql.exec(`ALTER TABLE ${incoming} RENAME TO ${table}`);
+      this.#sql.exec(`ALTER TABLE ${incoming(table)} RENAME TO ${table}`);
     }
     this.#state = null;
   }
 
-  #putTurn({ state: { appliedIndex, revision, sequence, hash }, records }: Turn): void {
+  #putTurn({ state, records, changes }: Turn): void {
     this.#sql.exec(
-      `INSERT OR IGNORE INTO ${machine} VALUES (?, ?, ?, ?, ?)`,
-      appliedIndex,
-      revision,
-      sequence,
-      hash,
-      records,
+      `INSERT OR IGNORE INTO ${incoming("machine")} VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...turnValues(state, records, changes),
     );
   }
 
   #drop(): void {
     this.#state = null;
-    for (const table of [kv, machine]) this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    for (const table of stateTables) this.#sql.exec(`DROP TABLE IF EXISTS ${incoming(table)}`);
   }
 }

@@ -1,4 +1,41 @@
 import { windowSize } from "../kv/request-window.ts";
+import type { Retention } from "../kv/history.ts";
+import type { MachineState } from "../kv/state-machine.ts";
+
+/** A row of `machine`, or of a table that has its columns. */
+export const turnValues = (
+  { appliedIndex, revision, sequence, hash, nowMs, retention }: MachineState,
+  records: Uint8Array,
+  changes: Uint8Array | null,
+): SqlStorageValue[] => [
+  appliedIndex,
+  revision,
+  sequence,
+  hash,
+  records as never,
+  nowMs,
+  changes as never,
+  retention === null ? null : JSON.stringify(retention),
+];
+
+/** The counters in a row of `machine`. */
+export type CountersRow = {
+  applied_index: number;
+  revision: number;
+  sequence: number;
+  hash: string;
+  now_ms: number;
+  retention: string | null;
+};
+
+export const countersOf = (row: CountersRow): MachineState => ({
+  appliedIndex: row.applied_index,
+  revision: row.revision,
+  sequence: row.sequence,
+  hash: row.hash,
+  nowMs: row.now_ms,
+  retention: row.retention === null ? null : (JSON.parse(row.retention) as Retention),
+});
 
 /**
  * The last turn whose records have all left the request window, when so many commands are on record; 0

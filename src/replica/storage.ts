@@ -1,3 +1,4 @@
+import type { RevisionChanges } from "../kv/changes.ts";
 import type { MachineState } from "../kv/state-machine.ts";
 import { initialState } from "../kv/state-machine.ts";
 import type { RequestRecord } from "../kv/request-window.ts";
@@ -5,13 +6,19 @@ import { fromBytes, toBytes } from "../protocol/codec.ts";
 import { type AuditRecord, emptyAudit } from "../raft/audit.ts";
 import type { Persist, SnapshotExport } from "../raft/io.ts";
 import { type HardState, asTerm } from "../raft/types.ts";
-import type { Storage } from "./ports.ts";
-import { ChunkedExport, chunkBytes } from "./chunked-export.ts";
-import { migrate } from "./schema.ts";
+import type { ChangesAfter, Storage } from "./ports.ts";
+import { sqlChangesAfter } from "./sql-changes.ts";
+import { packChanges } from "./turn-changes.ts";
+import { ChunkedExport, type RowsView, chunkBytes } from "./chunked-export.ts";
+import { migrate, stateTables } from "./schema.ts";
 import { SqlIncoming } from "./sql-incoming.ts";
 import { SqlLog } from "./sql-log.ts";
+import { SqlHistory } from "./sql-history.ts";
+import { SqlLeases } from "./sql-leases.ts";
+import { SqlOutcomes } from "./sql-outcomes.ts";
+import { SqlUploads } from "./sql-uploads.ts";
 import { SqlTable } from "./sql-table.ts";
-import { forgetTurns, windowStart } from "./sql-turns.ts";
+import { type CountersRow, countersOf, forgetTurns, turnValues, windowStart } from "./sql-turns.ts";
 import { SqlViews } from "./sql-views.ts";
 import { type PackedRecord, packRecord, unpackRecord } from "./packed-record.ts";
 
@@ -22,6 +29,10 @@ import { type PackedRecord, packRecord, unpackRecord } from "./packed-record.ts"
 export class DurableStorage implements Storage {
   readonly log: SqlLog;
   readonly table: SqlTable;
+  readonly leases: SqlLeases;
+  readonly uploads: SqlUploads;
+  readonly history: SqlHistory;
+  readonly outcomes: SqlOutcomes;
   readonly #views: SqlViews;
   readonly #incoming: SqlIncoming;
   readonly #storage: DurableObjectStorage;
@@ -35,6 +46,11 @@ export class DurableStorage implements Storage {
     this.#views = new SqlViews(this.#sql);
     this.#incoming = new SqlIncoming(this.#sql);
     this.table = new SqlTable(this.#sql, this.#views);
+    this.leases = new SqlLeases(this.#sql);
+    const isHeld = (): boolean => this.#views.isAnyWhole;
+    this.uploads = new SqlUploads(this.#sql, isHeld);
+    this.history = new SqlHistory(this.#sql, isHeld);
+    this.outcomes = new SqlOutcomes(this.#sql, isHeld);
   }
 
   get hardState(): HardState {
@@ -64,7 +80,10 @@ export class DurableStorage implements Storage {
     }
     if (repair !== null) this.#incoming.install(repair);
     // Revisions may go back where a state was wrong, and what was kept aside at a revision would come back with them.
-    if (install !== null || repair !== null) this.#views.sweep();
+    if (install !== null || repair !== null) {
+      this.#views.sweep();
+      this.uploads.installed();
+    }
     if (audit !== null) {
       this.#sql.exec("INSERT OR REPLACE INTO meta VALUES ('audit', ?)", JSON.stringify(audit));
     }
@@ -74,19 +93,21 @@ export class DurableStorage implements Storage {
   }
 
   openExport(state: MachineState): SnapshotExport {
-    return new ChunkedExport(state, this.#views.open(state), chunkBytes);
+    return new ChunkedExport(state, this.#views.open(state, this.leases, this.uploads), chunkBytes);
+  }
+
+  openView({ revision }: MachineState): RowsView {
+    return this.#views.openRows(revision);
   }
 
   get machineState(): MachineState {
     const [row] = this.#sql
-      .exec<{ applied_index: number; revision: number; sequence: number; hash: string }>(
-        `SELECT applied_index, revision, sequence, hash FROM machine
+      .exec<CountersRow>(
+        `SELECT applied_index, revision, sequence, hash, now_ms, retention FROM machine
          ORDER BY applied_index DESC LIMIT 1`,
       )
       .toArray();
-    if (row === undefined) return initialState;
-    const { applied_index: appliedIndex, revision, sequence, hash } = row;
-    return { appliedIndex, revision, sequence, hash };
+    return row === undefined ? initialState : countersOf(row);
   }
 
   *requestRecords(): Iterable<RequestRecord> {
@@ -102,23 +123,28 @@ export class DurableStorage implements Storage {
     }
   }
 
-  saveMachine(state: MachineState, records: readonly RequestRecord[]): void {
+  saveMachine(
+    state: MachineState,
+    records: readonly RequestRecord[],
+    changes: readonly RevisionChanges[],
+  ): void {
     this.#sql.exec(
-      "INSERT INTO machine VALUES (?, ?, ?, ?, ?)",
-      state.appliedIndex,
-      state.revision,
-      state.sequence,
-      state.hash,
-      toBytes(records.map(packRecord)),
+      "INSERT INTO machine VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      ...turnValues(state, toBytes(records.map(packRecord)), packChanges(changes)),
     );
     // A snapshot on its way out needs all that were there when it began.
-    if (!this.#views.isAnyOpen) forgetTurns(this.#sql, state.sequence);
+    if (!this.#views.isAnyWhole) forgetTurns(this.#sql, state.sequence);
     this.#views.sweep();
+    this.uploads.sweep();
+  }
+
+  changesAfter(revision: number): ChangesAfter {
+    return sqlChangesAfter(this.#sql, revision);
   }
 
   /** Lets go of all but the hard state and what is known of the group. */
   clear(): void {
-    for (const table of ["log", "kv", "kv_before", "machine"])
+    for (const table of ["log", "kv_before", ...stateTables])
       this.#sql.exec(`DELETE FROM ${table}`);
   }
 

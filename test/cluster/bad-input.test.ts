@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => cluster.stop());
 
 const longKey = "k".repeat(2049);
-const bigValue = new Uint8Array(1024 * 1024 + 1);
+const bigValue = new Uint8Array(25 * 1024 * 1024 + 1);
 
 /** Method, path, body, and the code of the problem it must be answered with. */
 const badRequests: readonly [string, string, string | Uint8Array | null, string][] = [

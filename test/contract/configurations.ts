@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { initialState } from "../../src/kv/state-machine.ts";
 import { describeConfiguration } from "../../src/raft/describe.ts";
 import type { Persist } from "../../src/raft/io.ts";
 import { type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
@@ -47,7 +48,7 @@ export function describeConfigurations(newDisk: () => ContractDisk): void {
   test("[M12] give way to that of a snapshot", async () => {
     const [from, to] = [newDisk(), newDisk()];
     const chunk = await from.run((storage) => {
-      const state = { appliedIndex: 9, revision: 0, sequence: 0, hash: "" };
+      const state = { ...initialState, appliedIndex: 9 };
       return { place: 0, data: storage.openExport(state).read(0).data };
     });
     await to.run((storage) => {

@@ -1,20 +1,21 @@
 import { describe, expect, test } from "vitest";
-import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
-import type { MachineState } from "../../src/kv/state-machine.ts";
+import { windowSize } from "../../src/kv/request-window.ts";
 import type { Row } from "../../src/kv/table.ts";
 import { toBytes } from "../../src/protocol/codec.ts";
 import { emptyAudit } from "../../src/raft/audit.ts";
 import type { SnapshotExport } from "../../src/raft/io.ts";
-import { type Entry, type EntryId, asIndex, asTerm } from "../../src/raft/types.ts";
+import { type Entry, asIndex, asTerm } from "../../src/raft/types.ts";
 import type { Storage } from "../../src/replica/ports.ts";
 import { nothing } from "../support/persist.ts";
+import { id, install, readAll, record, row, state } from "./shipment.ts";
 import type { ContractDisk } from "./storage.ts";
-import { foundedBy } from "../support/members.ts";
+import { describeWholeSnapshots } from "./whole-snapshots.ts";
 
 /** What every implementation of the Storage port must do about snapshots and compaction. */
 export function describeSnapshots(newDisk: () => ContractDisk): void {
   describe("an export", () => describeExport(newDisk));
   describe("a snapshot", () => describeInstall(newDisk));
+  describe("a snapshot brings", () => describeWholeSnapshots(newDisk));
   describe("compaction", () => describeCompaction(newDisk));
 }
 
@@ -136,7 +137,7 @@ function describeExport(newDisk: () => ContractDisk): void {
     const [from, to] = [newDisk(), newDisk()];
     const given = { ...state(9), sequence: 1, revision: 1, hash: "ff" };
     const chunks = await from.run((storage) => {
-      storage.saveMachine({ ...given, appliedIndex: 7 }, [record(1)]);
+      storage.saveMachine({ ...given, appliedIndex: 7 }, [record(1)], []);
       return readAll(storage.openExport(given));
     });
     await to.run((storage) => install(storage, chunks, id(3, 9)));
@@ -151,7 +152,7 @@ function describeInstall(newDisk: () => ContractDisk): void {
   const chunksWith = (keys: readonly string[], appliedIndex: number): Promise<Uint8Array[]> =>
     newDisk().run((storage) => {
       for (const key of keys) storage.table.put(key, row(1));
-      storage.saveMachine(state(appliedIndex), [record(appliedIndex)]);
+      storage.saveMachine(state(appliedIndex), [record(appliedIndex)], []);
       return readAll(storage.openExport(state(appliedIndex)));
     });
 
@@ -159,7 +160,7 @@ function describeInstall(newDisk: () => ContractDisk): void {
     const disk = newDisk();
     await disk.run((storage) => {
       storage.table.put("old", row(1));
-      storage.saveMachine(state(2), [record(1), record(2)]);
+      storage.saveMachine(state(2), [record(1), record(2)], []);
       storage.persist({ ...nothing, entries: entries(1, 1, 20) });
     });
     const chunks = await chunksWith(["new"], 9);
@@ -185,7 +186,7 @@ function describeInstall(newDisk: () => ContractDisk): void {
     await disk.run((storage) => install(storage, chunks, id(4, 9)));
     const again = await disk.run((storage) => {
       storage.table.put("c", row(2));
-      storage.saveMachine({ ...state(10), revision: 2 }, [record(10)]);
+      storage.saveMachine({ ...state(10), revision: 2 }, [record(10)], []);
       return readAll(storage.openExport({ ...state(10), revision: 2 }));
     });
     await other.run((storage) => install(storage, again, id(4, 10)));
@@ -202,7 +203,7 @@ function describeInstall(newDisk: () => ContractDisk): void {
     await disk.run((storage) => {
       storage.table.put("old", row(1));
       storage.persist({ ...nothing, entries: entries(1, 1, 12), audit });
-      storage.saveMachine({ ...state(12), hash: "bad" }, [record(1), record(2)]);
+      storage.saveMachine({ ...state(12), hash: "bad" }, [record(1), record(2)], []);
       storage.persist({ ...nothing, compactTo: id(1, 4) });
     });
     const repair = (storage: Storage): void => {
@@ -229,7 +230,7 @@ function describeInstall(newDisk: () => ContractDisk): void {
       expect(storage.log).toMatchObject({ base: id(1, 4), last: id(1, 12) });
       expect(storage.log.slice(asIndex(5), asIndex(12), 999)).toEqual(entries(1, 5, 12));
       // What follows is applied once more.
-      storage.saveMachine(state(12), [record(10)]);
+      storage.saveMachine(state(12), [record(10)], []);
     });
     await disk.run((storage) => expect(storage.machineState).toEqual(state(12)));
   });
@@ -283,10 +284,10 @@ function describeInstall(newDisk: () => ContractDisk): void {
   });
 
   test("of an unknown format is refused", async () => {
-    const data = toBytes({ format: 2, state: state(1), turns: [], rows: [] });
+    const data = toBytes({ format: 3, state: state(1), turns: [], rows: [] });
     await newDisk().crash((storage) => {
       expect(() => storage.persist({ ...nothing, chunk: { place: 0, data } })).toThrow(
-        "snapshot format 2; this code knows 1",
+        "snapshot format 3; this code knows 1, 2",
       );
     });
   });
@@ -380,51 +381,6 @@ function describeCompaction(newDisk: () => ContractDisk): void {
   });
 }
 
-/** Reads every chunk from `place` on. */
-function readAll(source: SnapshotExport, place = 0): Uint8Array[] {
-  const { data, isLast } = source.read(place);
-  return isLast ? [data] : [data, ...readAll(source, place + 1)];
-}
-
-function install(storage: Storage, chunks: readonly Uint8Array[], snapshot: EntryId): void {
-  chunks.forEach((data, place) => {
-    const isLast = place === chunks.length - 1;
-    storage.persist({
-      ...nothing,
-      chunk: { place, data },
-      install: isLast ? { ...snapshot, configuration } : null,
-    });
-  });
-}
-
-const configuration = foundedBy(["1", "2", "3"]);
-
-const id = (term: number, index: number): EntryId => ({
-  term: asTerm(term),
-  index: asIndex(index),
-});
-
-const state = (appliedIndex: number): MachineState => ({
-  appliedIndex,
-  revision: 1,
-  sequence: 1,
-  hash: "ab",
-});
-
-const row = (modRevision: number): Row => ({
-  value: new TextEncoder().encode(`at ${modRevision}`),
-  contentType: "text/plain",
-  createRevision: 1,
-  modRevision,
-  version: modRevision,
-});
-
-const record = (sequence: number): RequestRecord => ({
-  requestId: `request ${sequence}`,
-  sequence,
-  result: { type: "put", created: true, revision: sequence },
-});
-
 function entries(term: number, from: number, to: number): Entry[] {
   return Array.from({ length: to - from + 1 }, (_, i) => ({
     term: asTerm(term),
@@ -439,7 +395,7 @@ async function saveTurns(storage: Storage, after: number, total: number): Promis
   for (let at = after; at < total; at += 1024) {
     const records = Array.from({ length: 1024 }, (_, i) => record(at + i + 1));
     const sequence = at + 1024;
-    storage.saveMachine({ ...state(sequence), sequence }, records);
+    storage.saveMachine({ ...state(sequence), sequence }, records, []);
     await Promise.resolve();
   }
 }

@@ -7,7 +7,15 @@ import type { Persist } from "../../src/raft/io.ts";
 import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../src/raft/types.ts";
 import type { Storage } from "../../src/replica/ports.ts";
 import { nothing } from "../support/persist.ts";
+import { bare } from "../support/row.ts";
+import { describeChanges } from "./changes.ts";
 import { describeConfigurations } from "./configurations.ts";
+import { describeHistory } from "./history.ts";
+import { describeLives } from "./lives.ts";
+import { describeOutcomes } from "./outcomes.ts";
+import { describeRanges } from "./ranges.ts";
+import { describeUploads } from "./uploads.ts";
+import { describeViews } from "./views.ts";
 import { describeSnapshots } from "./snapshots.ts";
 
 /** One replica's disk, as the contract needs it. */
@@ -31,6 +39,13 @@ export function describeStorage(name: string, newDisk: () => ContractDisk): void
     describe("what is known of the state", () => describeAudit(newDisk));
     describe("the log", () => describeLog(newDisk));
     describe("the table", () => describeTable(newDisk));
+    describe("ranges of keys", () => describeRanges(newDisk));
+    describe("lives", () => describeLives(newDisk));
+    describe("outcomes of requests with names", () => describeOutcomes(newDisk));
+    describe("large values", () => describeUploads(newDisk));
+    describe("history", () => describeHistory(newDisk));
+    describe("changes", () => describeChanges(newDisk));
+    describe("views", () => describeViews(newDisk));
     describe("the state machine's counters and request records", () => describeMachine(newDisk));
     describe("turns", () => describeTurns(newDisk));
     describeSnapshots(newDisk);
@@ -241,6 +256,7 @@ function describeTable(newDisk: () => ContractDisk): void {
   const row: Row = {
     value: new Uint8Array([1, 2]),
     contentType: "text/plain",
+    ...bare,
     createRevision: 1,
     modRevision: 2,
     version: 3,
@@ -381,7 +397,14 @@ function describeMachine(newDisk: () => ContractDisk): void {
     sequence: i + 1,
     result,
   }));
-  const state: MachineState = { appliedIndex: 9, revision: 3, sequence: 4, hash: "00ff" };
+  const state: MachineState = {
+    ...initialState,
+    appliedIndex: 9,
+    revision: 3,
+    sequence: 4,
+    hash: "00ff",
+    nowMs: 7,
+  };
 
   test("begin at nothing", async () => {
     await newDisk().run((storage) => {
@@ -393,8 +416,8 @@ function describeMachine(newDisk: () => ContractDisk): void {
   test("come back after a reopen, records of each kind in their order", async () => {
     const disk = newDisk();
     await disk.run((storage) => {
-      storage.saveMachine({ ...state, appliedIndex: 5, sequence: 1 }, records.slice(0, 1));
-      storage.saveMachine(state, records.slice(1));
+      storage.saveMachine({ ...state, appliedIndex: 5, sequence: 1 }, records.slice(0, 1), []);
+      storage.saveMachine(state, records.slice(1), []);
       expect(storage.machineState).toEqual(state);
     });
     await disk.run((storage) => {
@@ -406,7 +429,8 @@ function describeMachine(newDisk: () => ContractDisk): void {
   test("the newest state wins, whatever the order of the digits", async () => {
     const disk = newDisk();
     await disk.run((storage) => {
-      for (const appliedIndex of [9, 10, 100]) storage.saveMachine({ ...state, appliedIndex }, []);
+      for (const appliedIndex of [9, 10, 100])
+        storage.saveMachine({ ...state, appliedIndex }, [], []);
     });
     expect((await disk.run((storage) => storage.machineState)).appliedIndex).toBe(100);
   });
@@ -444,10 +468,11 @@ function describeMachine(newDisk: () => ContractDisk): void {
 
 function describeTurns(newDisk: () => ContractDisk): void {
   const persist: Persist = { ...nothing, hardState: vote(3, "2"), entries: run(3, 1, 2) };
-  const state: MachineState = { appliedIndex: 2, revision: 1, sequence: 1, hash: "ab" };
+  const state: MachineState = { ...initialState, appliedIndex: 2, revision: 1, sequence: 1 };
   const row: Row = {
     value: new Uint8Array([1]),
     contentType: null,
+    ...bare,
     createRevision: 1,
     modRevision: 1,
     version: 1,
@@ -455,7 +480,7 @@ function describeTurns(newDisk: () => ContractDisk): void {
   const writeAll = (storage: Storage): void => {
     storage.persist(persist);
     storage.table.put("a", row);
-    storage.saveMachine(state, []);
+    storage.saveMachine(state, [], []);
   };
   const seen = (disk: ContractDisk): Promise<object> =>
     disk.run(({ hardState, log, table, machineState }) => ({
@@ -490,7 +515,7 @@ function describeTurns(newDisk: () => ContractDisk): void {
       await storage.durable();
       storage.persist({ ...nothing, hardState: vote(4, null), truncateFrom: asIndex(1) });
       storage.table.delete("a");
-      storage.saveMachine({ ...state, appliedIndex: 3 }, []);
+      storage.saveMachine({ ...state, appliedIndex: 3 }, [], []);
     });
     expect(await seen(disk)).toEqual(all);
   });
@@ -593,8 +618,9 @@ async function saveInTurns(
     }));
     sequence += records.length;
     storage.saveMachine(
-      { appliedIndex: sequence, revision: sequence, sequence, hash: "" },
+      { ...initialState, appliedIndex: sequence, revision: sequence, sequence },
       records,
+      [],
     );
     // One transaction of everything would do as well, but not show that the turns are told apart.
     if (perTurn > 1) await Promise.resolve();

@@ -22,12 +22,17 @@ function failing(on: "persist" | "saveMachine" | "put"): (storage: Storage) => S
       return storage.audit;
     },
     log: storage.log,
+    leases: storage.leases,
+    uploads: storage.uploads,
+    history: storage.history,
+    outcomes: storage.outcomes,
     table: on === "put" ? { ...storage.table, put: fail } : storage.table,
     persist: on === "persist" ? fail : (persist) => storage.persist(persist),
     openExport: (state) => storage.openExport(state),
+    openView: (state) => storage.openView(state),
     requestRecords: () => storage.requestRecords(),
-    saveMachine:
-      on === "saveMachine" ? fail : (state, records) => storage.saveMachine(state, records),
+    saveMachine: on === "saveMachine" ? fail : (...what) => storage.saveMachine(...what),
+    changesAfter: (revision) => storage.changesAfter(revision),
     durable: () => storage.durable(),
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Command } from "../../src/kv/command.ts";
+import type { ClientCommand, PutCommand } from "../../src/kv/command.ts";
 import type { ClientRequest } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import {
@@ -29,10 +29,10 @@ function entriesOf({ storage }: DriverBench): string[][] {
   if (last.index < 2) return [];
   return storage.log
     .slice(asIndex(2), last.index, Number.MAX_SAFE_INTEGER)
-    .map(({ data }) => fromBytes<Command[]>(data).map(({ requestId }) => requestId));
+    .map(({ data }) => fromBytes<ClientCommand[]>(data).map(({ requestId }) => requestId));
 }
 
-const large = (requestId: string, bytes: number): Command => ({
+const large = (requestId: string, bytes: number): PutCommand => ({
   ...put(requestId),
   type: "put",
   value: new Uint8Array(bytes),
@@ -115,7 +115,7 @@ describe("Writes that are too large for one entry are cut into several,", () => 
 
   test("and no entry is larger than a row of the log may be, whatever the keys and ids are made of", async () => {
     const bench = await leader();
-    const worst = (i: number): Command => ({
+    const worst = (i: number): ClientCommand => ({
       type: "put",
       requestId: `${i} ${"\u{ffff}".repeat(80)}`,
       floor: 0,

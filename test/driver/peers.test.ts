@@ -20,7 +20,7 @@ const message = (from: string, to: string, granted = true): Message => ({
 });
 
 const answerOf = (messages: readonly Message[]): Response =>
-  new Response(toBytes({ version: 2, messages }));
+  new Response(toBytes({ version: 3, messages }));
 
 /** Peers whose calls the test answers. */
 class Bench {
@@ -75,7 +75,7 @@ describe("A call", () => {
     const { method, path, body } = bench.calls[0]!.call;
     expect([method, path]).toEqual(["POST", "/peer"]);
     expect(fromBytes<PeerRequest>(body as Uint8Array)).toEqual({
-      version: 2,
+      version: 3,
       namespace: "ns",
       from: "1",
       to: "3",
@@ -103,19 +103,19 @@ const losses: Record<string, (to: string, call: ReplicaCall) => Promise<Response
   "is refused": () => new Response("founded with other members", { status: 409 }),
   "fails over there": () => new Response("oops", { status: 500 }),
   "is refused with what looks like an answer": () =>
-    new Response(toBytes({ version: 2, messages: [message("2", "1")] }), { status: 409 }),
+    new Response(toBytes({ version: 3, messages: [message("2", "1")] }), { status: 409 }),
   "is answered with a redirect": () => new Response(null, { status: 307 }),
   "is answered with no body": () => new Response(null),
   "is answered with garbage": () => new Response(new Uint8Array([0xc1, 0xff])),
   "is answered with half a body": () =>
-    new Response(toBytes({ version: 2, messages: [message("2", "1")] }).subarray(0, 20)),
+    new Response(toBytes({ version: 3, messages: [message("2", "1")] }).subarray(0, 20)),
   "is answered with a body of another kind": () => new Response(toBytes({ type: "uninitialised" })),
   "is answered in a version that is not known": () =>
-    new Response(toBytes({ version: 3, messages: [message("2", "1")] })),
+    new Response(toBytes({ version: 4, messages: [message("2", "1")] })),
   "is refused by one that knows no version of ours": () =>
-    new UnknownVersion("peer", 2, [3, 4]).toResponse(),
+    new UnknownVersion("peer", 3, [4, 5]).toResponse(),
   "is refused in the version that it says it knows": () =>
-    new UnknownVersion("peer", 2, [1, 2]).toResponse(),
+    new UnknownVersion("peer", 3, [1, 2, 3]).toResponse(),
   "is answered with nothing at all": () => new Response(toBytes(null)),
   "is answered with a body that breaks off": () =>
     new Response(
@@ -261,7 +261,7 @@ describe("A peer that knows only version 1", () => {
   test("refuses the newest once, and is then spoken to in its own, without a loss", async () => {
     const { peer, bench } = meet();
     for (let i = 0; i < 3; i++) await send(bench);
-    expect(peer.versions).toEqual([2, 1, 1, 1]);
+    expect(peer.versions).toEqual([3, 1, 1, 1]);
     const { last: _, ...asOfThen } = told as Message & { last: unknown };
     expect(peer.got).toEqual([asOfThen, asOfThen, asOfThen]);
     expect(bench.answers).toHaveLength(3);
@@ -277,12 +277,12 @@ describe("A peer that knows only version 1", () => {
     bench.nowMs = 10_000;
     // Both leave before either is answered.
     await Promise.all([send(bench), send(bench)]);
-    expect(peer.versions).toEqual([2, 1, 1, 2, 1, 1]);
+    expect(peer.versions).toEqual([3, 1, 1, 3, 1, 1]);
     peer.isOld = false;
     bench.nowMs = 20_000;
     await send(bench);
     await send(bench);
-    expect(peer.versions.slice(6)).toEqual([2, 2]);
+    expect(peer.versions.slice(6)).toEqual([3, 3]);
     expect(peer.got.at(-1)).toEqual(told);
   });
 
@@ -291,11 +291,11 @@ describe("A peer that knows only version 1", () => {
     await send(bench);
     peer.isOld = false;
     const call = { namespace: "ns", from: "2", to: "1", members, messages: [] };
-    bench.peers.readCall({ ...call, version: 1 });
-    await send(bench);
-    bench.peers.readCall({ ...call, version: 2 });
-    await send(bench);
-    expect(peer.versions).toEqual([2, 1, 1, 2]);
+    for (const version of [1, 2, 3] as const) {
+      bench.peers.readCall({ ...call, version });
+      await send(bench);
+    }
+    expect(peer.versions).toEqual([3, 1, 1, 1, 3]);
   });
 
   test("is out of reach for what version 1 cannot say, and that is told once until it is upgraded", async () => {
@@ -349,26 +349,26 @@ describe("A peer that knows only version 1", () => {
 
   test("is known as such for as long as it says so, until it is upgraded or gone", async () => {
     const { peer, bench } = meet();
-    expect(bench.peers.older).toEqual([]);
+    expect(bench.peers.olderThan(2)).toEqual([]);
     await send(bench);
-    expect(bench.peers.older).toEqual(["2"]);
+    expect(bench.peers.olderThan(2)).toEqual(["2"]);
     bench.nowMs = 20_000;
     await send(bench);
-    expect(bench.peers.older).toEqual(["2"]);
+    expect(bench.peers.olderThan(2)).toEqual(["2"]);
     bench.nowMs = 40_001;
-    expect(bench.peers.older).toEqual([]);
+    expect(bench.peers.olderThan(2)).toEqual([]);
     await send(bench);
-    expect(bench.peers.older).toEqual(["2"]);
+    expect(bench.peers.olderThan(2)).toEqual(["2"]);
     peer.isOld = false;
     bench.nowMs = 60_000;
     await send(bench);
-    expect(bench.peers.older).toEqual([]);
+    expect(bench.peers.olderThan(2)).toEqual([]);
   });
 
-  test("is answered in version 1, and one of version 2 in that", () => {
+  test("is answered in version 1, and others in theirs", () => {
     const { bench } = meet();
     const call = { namespace: "ns", from: "2", to: "1", members, messages: [] };
-    for (const version of [1, 2] as const) {
+    for (const version of [1, 2, 3] as const) {
       const answer = bench.peers.answerTo({ ...call, version }, [message("1", "2")]);
       expect(answer).toEqual({ version, messages: [message("1", "2")] });
     }
@@ -376,21 +376,21 @@ describe("A peer that knows only version 1", () => {
 });
 
 test("A peer that knows no version of ours is complained of once, by what both know", async () => {
-  const bench = new Bench(() => new UnknownVersion("peer", 2, [3, 4]).toResponse());
+  const bench = new Bench(() => new UnknownVersion("peer", 3, [4, 5]).toResponse());
   for (let sent = 1; sent <= 2; sent++) {
     bench.peers.send("2", []);
     await eventually("a report", () => bench.unreachable.length === sent);
   }
-  expect(bench.warnings).toEqual(["replica 2 knows peer versions 3, 4, and this one 1, 2"]);
+  expect(bench.warnings).toEqual(["replica 2 knows peer versions 4, 5, and this one 1, 2, 3"]);
 });
 
 test("An answer in a version that is not known is complained of once, by name", async () => {
-  const bench = new Bench(() => new Response(toBytes({ version: 3, messages: [] })));
+  const bench = new Bench(() => new Response(toBytes({ version: 4, messages: [] })));
   for (let sent = 1; sent <= 2; sent++) {
     bench.peers.send("2", []);
     await eventually("a report", () => bench.unreachable.length === sent);
   }
   expect(bench.warnings).toEqual([
-    "replica 2 answered in an unknown peer version 3; this code knows 1, 2",
+    "replica 2 answered in an unknown peer version 4; this code knows 1, 2, 3",
   ]);
 });

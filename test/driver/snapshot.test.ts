@@ -129,7 +129,7 @@ describe("A snapshot", () => {
     ]);
     expect(answer).toEqual([]);
     expect(bench.aborts).toMatchObject([
-      { error: { message: "snapshot format 9; this code knows 1" } },
+      { error: { message: "snapshot format 9; this code knows 1, 2" } },
     ]);
     expect(disk.durable.appliedIndex).toBe(0);
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { windowSize } from "../../src/kv/request-window.ts";
 import { toBytes } from "../../src/protocol/codec.ts";
 import { DriverBench, append, id, put, stateOf } from "../support/driver-bench.ts";
+import { bare } from "../support/row.ts";
 
 const get = (key: string) => ({ type: "get", key, metadataOnly: false }) as const;
 const created = (revision: number) => ({ type: "put", created: true, revision }) as const;
@@ -156,7 +157,8 @@ describe("A read", () => {
     await write;
     const answer = bench.driver.read([get("a"), get("b"), { ...get("a"), metadataOnly: true }]);
     bench.accept("2", 2, 1);
-    const row = { createRevision: 1, modRevision: 1, version: 1, contentType: null, size: 1 };
+    const revisions = { createRevision: 1, modRevision: 1, version: 1 };
+    const row = { ...revisions, ...bare, contentType: null, size: 1 };
     expect(await answer).toEqual([
       { type: "value", value: new TextEncoder().encode("1"), ...row },
       { type: "absent", revision: 1 },

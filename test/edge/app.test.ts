@@ -8,6 +8,7 @@ afterEach(() => {
 
 const keyMethods = "GET, HEAD, PUT, DELETE";
 const readMethods = "GET, HEAD";
+const methods = ["GET", "PUT", "POST", "DELETE", "PATCH", "PROPFIND", "LOCK"];
 
 /** A path, and the methods it has. */
 const paths: readonly [string, string][] = [
@@ -19,22 +20,21 @@ const paths: readonly [string, string][] = [
   ["/v1/ns/shop/keys/a/b%2Fc", keyMethods],
   ["/v1/ns/shop/keys/", keyMethods],
   ["/v1/ns/shop/replicas/1/keys/a", keyMethods],
+  ["/v1/ns/shop/keys", "GET, HEAD, DELETE"],
+  ["/v1/ns/shop/txn", "POST"],
+  ["/v1/ns/shop/get", "POST"],
+  ["/v1/ns/shop/leases", "POST"],
+  ["/v1/ns/shop/leases/1", keyMethods],
+  ["/v1/ns/shop/cluster/leader", "POST"],
+  ["/v1/ns/shop/cluster/rebuild", "POST"],
+  ["/v1/ns/shop/cluster/members", "GET, HEAD, POST"],
+  ["/v1/ns/shop/cluster/members/1", "DELETE"],
 ];
 
-test("/v1/ns/shop/cluster/leader takes POST only", async () => {
-  const edge = EdgeUnderTest.withLeader();
-  for (const method of ["GET", "PUT", "DELETE", "PATCH"]) {
-    const response = await edge.fetch("/v1/ns/shop/cluster/leader", { method });
-    expect(response.headers.get("Allow")).toBe("POST");
-    expect(await gist(response)).toBe("405 method_not_allowed not_applied");
-  }
-});
-
 describe.each(paths)("%s", (path, allow) => {
-  const others = ["POST", "PATCH", "OPTIONS", "PROPFIND", "LOCK", "get"];
-  const methods = allow === readMethods ? ["PUT", "DELETE", ...others] : others;
+  const others = methods.filter((method) => !allow.split(", ").includes(method));
 
-  test.each(methods.filter((method) => method !== "get"))(`answers 405 to %s`, async (method) => {
+  test.each(others)("answers 405 to %s", async (method) => {
     const edge = EdgeUnderTest.withLeader();
     const response = await edge.fetch(path, { method });
     expect(response.headers.get("Allow")).toBe(allow);
@@ -52,6 +52,11 @@ test.each([
   "/v1/ns/shop",
   "/v1/ns/shop/key/a",
   "/v1/ns/shop/keyss",
+  "/v1/ns/shop/txn/",
+  "/v1/ns/shop/txn/a",
+  "/v1/ns/shop/get/a",
+  "/v1/ns/shop/leases/1/2",
+  "/v1/ns/shop/replicas/1/txn",
   "/v1/ns/shop/cluster/1",
   "/v1/ns/shop/replicas/1",
   "/v1/ns/shop/replicas/1/cluster",
@@ -69,7 +74,7 @@ test.each([
   "/_local/replicas/1/kill",
 ])("%s is no path of a deployed Worker, for any method", async (path) => {
   const edge = EdgeUnderTest.withLeader();
-  for (const method of ["GET", "PUT", "POST", "DELETE", "OPTIONS"]) {
+  for (const method of ["GET", "PUT", "POST", "DELETE", "PATCH"]) {
     const problem = await problemIn(await edge.fetch(path, { method }));
     expect(problem).toMatchObject({ status: 404, code: "route_not_found", outcome: "not_applied" });
     expect(problem.instance).toBe(path);
@@ -88,6 +93,47 @@ test.each(["/", "/livez", "/readyz", "/v1/ns/never/cluster", "/v1/ns/shop/keys/%
     const { headers } = await new EdgeUnderTest({ replicas: 1 }).fetch(path);
     expect(headers.get("Cache-Control")).toBe("no-store");
     expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
+  },
+);
+
+test.each(["/", "/v1/ns/shop/keys/a", "/v1/ns/shop/txn", "/nothing"])(
+  "%s may be asked by a page of any site, which is told what it may say",
+  async (path) => {
+    const headers = {
+      Origin: "https://other.example",
+      "Access-Control-Request-Method": "PUT",
+      "Access-Control-Request-Headers": "if-match,kv-metadata",
+    };
+    const edge = new EdgeUnderTest();
+    const answer = await edge.fetch(path, { method: "OPTIONS", headers });
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get("Access-Control-Allow-Origin")).toBe("*");
+    expect(answer.headers.get("Access-Control-Allow-Credentials")).toBeNull();
+    expect(answer.headers.get("Access-Control-Allow-Methods")).toBe("GET,HEAD,PUT,POST,DELETE");
+    const allowed = answer.headers.get("Access-Control-Allow-Headers")!.split(",");
+    for (const name of [
+      "Content-Type",
+      "If-Match",
+      "If-None-Match",
+      "Idempotency-Key",
+      "KV-Metadata",
+    ]) {
+      expect(allowed).toContain(name);
+    }
+    expect(edge.group.got).toEqual([]);
+  },
+);
+
+test.each(["/", "/nothing", "/v1/ns/shop/keys/%ff"])(
+  "%s says how long it took, and what of it a page of another site may see",
+  async (path) => {
+    const { headers } = await new EdgeUnderTest().fetch(path);
+    expect(headers.get("Server-Timing")).toMatch(/^edge;dur=\d+$/);
+    expect(headers.get("Access-Control-Allow-Origin")).toBe("*");
+    const exposed = headers.get("Access-Control-Expose-Headers")!.split(",");
+    for (const name of ["ETag", "KV-Revision", "KV-Metadata", "Idempotency-Replayed"]) {
+      expect(exposed).toContain(name);
+    }
   },
 );
 

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { maxContentTypeBytes, maxValueBytes } from "../../src/protocol/limits.ts";
+import { maxContentTypeBytes, maxLargeBytes, maxValueBytes } from "../../src/protocol/limits.ts";
 import { EdgeUnderTest, gist, problemIn } from "./edge-under-test.ts";
+import { StoreUnderTest, lineOf, onRealStores } from "./store-under-test.ts";
+
+onRealStores();
 
 /** A body that is made as it is read, and knows how much of it was. */
 class Upload {
@@ -33,8 +36,11 @@ class Upload {
     );
   }
 
-  put(edge: EdgeUnderTest, headers: HeadersInit = {}): Promise<Response> {
-    const init = { body: this.stream, headers, duplex: "half" } as RequestInit;
+  put(
+    edge: EdgeUnderTest | StoreUnderTest,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
+    const init = { body: this.stream, headers, duplex: "half" };
     return edge.send("PUT", "/keys/big", init);
   }
 }
@@ -42,10 +48,10 @@ class Upload {
 const lengths = { announced: true, streamed: false };
 
 describe.each(Object.entries(lengths))("a value whose length is %s", (_, isAnnounced) => {
-  const headersFor = (size: number): HeadersInit =>
+  const headersFor = (size: number): Readonly<Record<string, string>> =>
     isAnnounced ? { "Content-Length": String(size) } : {};
 
-  test("may have exactly 1 MiB", async () => {
+  test("may have 1 MiB, in one piece", async () => {
     const edge = EdgeUnderTest.withLeader();
     const response = await new Upload(maxValueBytes).put(edge, headersFor(maxValueBytes));
     expect(response.status).toBe(201);
@@ -54,12 +60,25 @@ describe.each(Object.entries(lengths))("a value whose length is %s", (_, isAnnou
     expect(new Uint8Array(await got.arrayBuffer())).toEqual(new Uint8Array(maxValueBytes).fill(7));
   });
 
-  test("may not have one byte more", async () => {
-    const edge = EdgeUnderTest.withLeader();
-    const size = maxValueBytes + 1;
-    const problem = await problemIn(await new Upload(size).put(edge, headersFor(size)));
+  test.each([maxValueBytes - 1, maxValueBytes + 1, 3 * maxValueBytes, maxLargeBytes])(
+    "may have %d bytes, in as many parts as it takes",
+    async (size) => {
+      const store = new StoreUnderTest();
+      expect((await new Upload(size).put(store, headersFor(size))).status).toBe(201);
+      const got = await store.get("big");
+      expect(got.headers.get("Content-Length")).toBe(String(size));
+      const bytes = Buffer.from(await got.arrayBuffer());
+      expect(bytes.equals(Buffer.alloc(size, 7))).toBe(true);
+      expect(await store.revision()).toBe(1);
+    },
+  );
+
+  test("may not have one byte more than 25 MiB", async () => {
+    const store = new StoreUnderTest();
+    const size = maxLargeBytes + 1;
+    const problem = await problemIn(await new Upload(size).put(store, headersFor(size)));
     expect(problem).toMatchObject({ status: 413, code: "value_too_large", outcome: "not_applied" });
-    expect(edge.group.calls).toEqual([]);
+    expect(await store.revision()).toBe(0);
   });
 });
 
@@ -72,26 +91,28 @@ test("a value that is announced far too long is not read at all", async () => {
 });
 
 test("a value that is not far too long is taken in, so that its sender sees the answer", async () => {
-  const edge = EdgeUnderTest.withLeader();
-  const size = 16 * maxValueBytes;
+  const store = new StoreUnderTest();
+  const size = 2 * maxLargeBytes;
   for (const headers of [{}, { "Content-Length": String(size) }]) {
     const upload = new Upload(size);
-    expect(await gist(await upload.put(edge, headers))).toBe("413 value_too_large not_applied");
+    expect(await lineOf(await upload.put(store, headers))).toBe("413 value_too_large");
     expect(upload).toMatchObject({ pulledBytes: size, isCancelled: false });
   }
 });
 
 test("a value without end is not", async () => {
   const upload = new Upload(Number.POSITIVE_INFINITY);
-  expect((await upload.put(EdgeUnderTest.withLeader())).status).toBe(413);
+  expect((await upload.put(new StoreUnderTest())).status).toBe(413);
   expect(upload.isCancelled).toBe(true);
-  expect(upload.pulledBytes).toBeLessThanOrEqual(16 * maxValueBytes + 64 * 1024);
+  expect(upload.pulledBytes).toBeLessThanOrEqual(2 * maxLargeBytes + 64 * 1024);
 });
 
 test.each([
   ["/keys/%ff", {}],
   ["/keys/a?timeout=0", {}],
-  ["/keys/a", { "If-Match": '"1"' }],
+  ["/keys/a", { "If-Match": "1" }],
+  ["/keys/a?ttl=0", {}],
+  ["/keys/a", { "KV-Metadata": "{" }],
 ])(
   "a request that is bad in other ways is refused before its body is read: %s",
   async (path, headers) => {
@@ -103,20 +124,29 @@ test.each([
 );
 
 test("a value longer than it was announced is still counted", async () => {
-  const upload = new Upload(maxValueBytes + 1);
-  const response = await upload.put(EdgeUnderTest.withLeader(), { "Content-Length": "1" });
-  expect(await gist(response)).toBe("413 value_too_large not_applied");
+  const upload = new Upload(maxLargeBytes + 1);
+  const response = await upload.put(new StoreUnderTest(), { "Content-Length": "1" });
+  expect(await lineOf(response)).toBe("413 value_too_large");
 });
 
 test("one chunk beyond the limit is refused too", async () => {
-  const upload = new Upload(3 * maxValueBytes, { chunkBytes: 3 * maxValueBytes });
-  expect((await upload.put(EdgeUnderTest.withLeader())).status).toBe(413);
+  const upload = new Upload(3 * maxLargeBytes, { chunkBytes: 3 * maxLargeBytes });
+  expect((await upload.put(new StoreUnderTest())).status).toBe(413);
 });
 
 test("a value in single bytes is put together", async () => {
   const edge = EdgeUnderTest.withLeader();
   expect((await new Upload(3000, { chunkBytes: 1 }).put(edge)).status).toBe(201);
   expect((await edge.get("big")).headers.get("Content-Length")).toBe("3000");
+});
+
+test("a large upload that breaks leaves the key as it was", async () => {
+  const store = new StoreUnderTest();
+  await store.put("big", "old");
+  const upload = new Upload(5 * maxValueBytes, { breaksAt: 3 * maxValueBytes });
+  expect(await lineOf(await upload.put(store))).toBe("400 bad_body");
+  expect(await store.valueOf("big")).toBe("old");
+  expect(await store.revision()).toBe(1);
 });
 
 test.each([0, 64 * 1024])(

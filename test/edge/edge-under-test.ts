@@ -16,7 +16,36 @@ export interface ProblemBody {
   readonly code: ProblemCode;
   readonly outcome: Outcome;
   readonly retryable: boolean;
+  /** Only of `precondition_failed`: what a key has instead, or the conditions that did not hold. */
+  readonly current_revision?: number | null;
+  readonly failed?: readonly number[];
+  /** Only of what a transaction is refused for: the operation that cannot be. */
+  readonly operation?: number;
 }
+
+/** What each problem says. */
+const common = new Set([
+  "type",
+  "title",
+  "status",
+  "detail",
+  "instance",
+  "code",
+  "outcome",
+  "retryable",
+]);
+
+/** What problems of some codes say besides, one way or another. */
+const membersOf: Partial<Record<ProblemCode, readonly (readonly string[])[]>> = {
+  precondition_failed: [["current_revision"], ["failed"]],
+  lease_not_found: [[], ["operation"]],
+  lock_held: [["current_revision"]],
+  compacted: [["compact_revision"]],
+  not_a_number: [["operation"]],
+  out_of_range: [["operation"]],
+  too_many_keys: [["operation"]],
+  bad_body: [[], ["imported"]],
+};
 
 /** The app before a group of its own: what edges remember is shared by all apps of a process. */
 export class EdgeUnderTest {
@@ -86,7 +115,10 @@ export async function problemIn(response: Response): Promise<ProblemBody> {
   expect(response.headers.get("Content-Type"), text).toBe("application/problem+json");
   expect(response.headers.get("Cache-Control")).toBe("no-store");
   const problem = JSON.parse(text) as ProblemBody;
-  expect(problem).toEqual({
+  const { code, status, retryable } = problem;
+  const more = Object.keys(problem).filter((name) => !common.has(name));
+  expect(membersOf[code] ?? [[]]).toContainEqual(more);
+  expect(problem).toMatchObject({
     type: `/problems/${problem.code.replaceAll("_", "-")}`,
     title: expect.stringMatching(/^[A-Z]/),
     status: response.status,
@@ -96,7 +128,8 @@ export async function problemIn(response: Response): Promise<ProblemBody> {
     outcome: expect.stringMatching(/^(?:not_applied|applied|unknown)$/),
     retryable: expect.any(Boolean),
   });
-  expect(response.headers.get("Retry-After")).toBe(response.status === 503 ? "1" : null);
+  const isToWait = status === 503 || (retryable && status < 500);
+  expect(response.headers.get("Retry-After")).toBe(isToWait ? "1" : null);
   return problem;
 }
 

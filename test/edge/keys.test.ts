@@ -1,17 +1,22 @@
 import { describe, expect, test } from "vitest";
 import { EdgeUnderTest, gist, problemIn } from "./edge-under-test.ts";
 
+/** All headers but those that every answer has: see app.test.ts. */
 const headersOf = (response: Response): Record<string, string> =>
-  Object.fromEntries([...response.headers].filter(([name]) => name !== "date"));
+  Object.fromEntries(
+    [...response.headers].filter(([name]) => !/^(?:access-control-|server-timing|vary)/.test(name)),
+  );
 
 describe("a put", () => {
   test("of a new key answers 201 with its revision, and no body", async () => {
-    const response = await EdgeUnderTest.withLeader().put("a");
+    const edge = EdgeUnderTest.withLeader();
+    const response = await edge.put("a");
     expect(response.status).toBe(201);
     expect(await response.text()).toBe("");
     expect(headersOf(response)).toEqual({
       "cache-control": "no-store",
       etag: '"1"',
+      "kv-bookmark": `1.1.1.${edge.group.namespace}`,
       "kv-revision": "1",
       "kv-served-by": "local/leader/1",
       "x-content-type-options": "nosniff",
@@ -52,21 +57,41 @@ describe("a put", () => {
     expect((await edge.get("a")).headers.get("KV-Version")).toBe("2");
   });
 
+  test.each(["If-Modified-Since", "If-Unmodified-Since", "If-Range"])(
+    "with %s is refused rather than done without it",
+    async (name) => {
+      const edge = EdgeUnderTest.withLeader();
+      for (const method of ["PUT", "DELETE"]) {
+        const init = { headers: { [name.toLowerCase()]: '"1"' } };
+        const problem = await problemIn(await edge.send(method, "/keys/a", init));
+        expect(problem).toMatchObject({ status: 400, code: "unsupported_condition" });
+        expect(problem.detail).toContain(name);
+      }
+      expect(edge.group.calls).toEqual([]);
+    },
+  );
+
   test.each([
-    ["If-Match", "unsupported_condition"],
-    ["If-None-Match", "unsupported_condition"],
-    ["If-Modified-Since", "unsupported_condition"],
-    ["If-Unmodified-Since", "unsupported_condition"],
-    ["Idempotency-Key", "unsupported_header"],
-  ])("with %s is refused rather than done without it", async (name, code) => {
+    ["If-Match", '"7"', { condition: { type: "revision", revision: 7 } }],
+    ["If-Match", "*", { condition: { type: "exists" } }],
+    ["If-None-Match", "*", { condition: { type: "absent" } }],
+    ["Idempotency-Key", "k1", { idempotency: { name: "k1", fingerprint: expect.any(String) } }],
+  ])("with %s: %s has it in what replicas get", async (name, value, part) => {
     const edge = EdgeUnderTest.withLeader();
     for (const method of ["PUT", "DELETE"]) {
-      const init = { headers: { [name.toLowerCase()]: '"1"' } };
-      const problem = await problemIn(await edge.send(method, "/keys/a", init));
-      expect(problem).toMatchObject({ status: 400, code });
-      expect(problem.detail).toContain(name);
+      await edge.send(method, "/keys/a", { headers: { [name]: value } });
+      expect(edge.group.calls.at(-1)?.request).toMatchObject(part);
     }
-    expect(edge.group.calls).toEqual([]);
+  });
+
+  test("without any of these asks for nothing that older replicas do not know", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    for (const method of ["PUT", "DELETE"]) await edge.send(method, "/keys/a");
+    const requests = edge.group.calls.map(({ request }) => request);
+    expect(requests.map((request) => Object.keys(request).toSorted().join(" "))).toEqual([
+      "contentType floor key requestId type value",
+      "floor key requestId type",
+    ]);
   });
 
   test.each([
@@ -95,10 +120,12 @@ describe("a get", () => {
       "content-security-policy": "sandbox",
       "content-type": "application/json",
       etag: '"3"',
+      "kv-bookmark": `1.1.3.${edge.group.namespace}`,
       "kv-consistency": "linearizable",
       "kv-create-revision": "2",
       "kv-revision": "3",
       "kv-served-by": "local/leader/1",
+      "kv-staleness-ms": "0",
       "kv-version": "2",
       "x-content-type-options": "nosniff",
     });
@@ -116,10 +143,18 @@ describe("a get", () => {
     expect(headers.get("ETag")).toBeNull();
   });
 
-  test("is not hindered by the headers that writes may not have yet", async () => {
+  test("of a version that the reader has says just that", async () => {
     const edge = EdgeUnderTest.withLeader();
     await edge.put("a");
-    expect((await edge.get("a", { "If-None-Match": '"1"' })).status).toBe(200);
+    const response = await edge.get("a", { "If-None-Match": '"1"' });
+    expect([response.status, response.body]).toEqual([304, null]);
+  });
+
+  test("takes no notice of headers that only writes have", async () => {
+    const edge = EdgeUnderTest.withLeader();
+    await edge.put("a");
+    const headers = { "If-Match": '"9"', "If-Modified-Since": "x", "Idempotency-Key": "" };
+    expect((await edge.get("a", headers)).status).toBe(200);
   });
 });
 
@@ -151,6 +186,7 @@ describe("a delete", () => {
     expect(response.body).toBeNull();
     expect(headersOf(response)).toEqual({
       "cache-control": "no-store",
+      "kv-bookmark": `1.1.2.${edge.group.namespace}`,
       "kv-deleted": "1",
       "kv-revision": "2",
       "kv-served-by": "local/leader/1",

@@ -81,12 +81,15 @@ describe("Who leads", () => {
     expect(problem.detail).not.toContain("value");
   });
 
-  test.each(["If-Match", "Idempotency-Key"])("%s is refused, as with writes", async (name) => {
-    const edge = edgeWhere(() => "leads");
-    const init = { body: '{"replica":"2"}', headers: { [name]: "x" } };
-    const response = await edge.send("POST", "/cluster/leader", init);
-    expect(await gist(response)).toMatch(/^400 unsupported_\w+ not_applied$/);
-  });
+  test.each(["If-Match", "If-None-Match", "Idempotency-Key", "KV-Metadata"])(
+    "%s is refused, since it means nothing here",
+    async (name) => {
+      const edge = edgeWhere(() => "leads");
+      const init = { body: '{"replica":"2"}', headers: { [name]: "x" } };
+      const response = await edge.send("POST", "/cluster/leader", init);
+      expect(await gist(response)).toMatch(/^400 unsupported_\w+ not_applied$/);
+    },
+  );
 
   test("where the leader is not ready for one of a region, the next is tried", async () => {
     const tried: string[] = [];

@@ -196,13 +196,17 @@ describe("a new member", () => {
     }
   });
 
-  test.each(["If-Match", "Idempotency-Key"])("is refused with %s", async (name) => {
-    const response = await edgeWhere(null).send("POST", path, {
-      body: '{"region":"weur"}',
-      headers: { [name]: "x" },
-    });
-    expect(response.status).toBe(400);
-  });
+  test.each(["If-Match", "If-None-Match", "Idempotency-Key", "KV-Metadata"])(
+    "is refused with %s",
+    async (name) => {
+      const headers = { [name]: "x" };
+      const body = '{"region":"weur"}';
+      const come = await edgeWhere(null).send("POST", path, { body, headers });
+      expect(await gist(come)).toMatch(/^400 unsupported_\w+ not_applied$/);
+      const go = await edgeWhere(null).send("DELETE", `${path}/3`, { headers });
+      expect(await gist(go)).toMatch(/^400 unsupported_\w+ not_applied$/);
+    },
+  );
 });
 
 describe("a member that goes", () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Act } from "../support/fake-group.ts";
 import { EdgeUnderTest, gist } from "./edge-under-test.ts";
 import { inVirtualTime } from "./virtual-time.ts";
@@ -56,6 +56,7 @@ const endingWell: Readonly<Record<string, readonly [replicas: string, asked: str
     "1 expires; applies, then breaks / 2 leads",
     "1 1 2",
   ],
+  "the first one runs older code": ["1 is old / 2 leads", "1 2"],
   "a replica refuses the protocol": ["1 refuses / 2 leads", "1 2"],
   "a replica talks nonsense": ["1 babbles / 2 leads", "1 2"],
   "a replica answers without a result": ["1 says nothing / 2 leads", "1 2"],
@@ -125,6 +126,34 @@ const endingBadly: Readonly<Record<string, Case>> = {
     get: overloaded,
     effects: 0,
   },
+  "the same idempotency key is under way": {
+    replicas: "1 is at it",
+    asked: "1",
+    put: "409 idempotency_key_in_flight not_applied",
+    get: served.get,
+    effects: 0,
+  },
+  "one was lost, and the next has it under way": {
+    replicas: "1 is dead / 2 is at it",
+    asked: "1 2",
+    put: unknown,
+    get: served.get,
+    effects: 0,
+  },
+  "the leader has others that run older code": {
+    replicas: "1 has to wait / 2 leads",
+    asked: "1",
+    put: "503 not_ready not_applied",
+    get: served.get,
+    effects: 0,
+  },
+  "all run older code": {
+    replicas: "1 is old / 2 is old / 3 is old",
+    asked: "1",
+    put: "503 not_ready not_applied",
+    get: "503 not_ready not_applied",
+    effects: 0,
+  },
   "one was lost, and then it is too late to tell": {
     replicas: "1 applies, then breaks / 2 expires",
     asked: "1 2",
@@ -150,6 +179,9 @@ const cases: readonly [string, Case][] = [
 ];
 
 const timeoutMs = 400;
+
+// Replicas that run older code are named in the log.
+beforeEach(() => void vi.spyOn(console, "error").mockImplementation(() => {}));
 
 async function send(method: string, replicas: string) {
   const edge = new EdgeUnderTest();

@@ -9,19 +9,38 @@ const codes: Readonly<Record<ProblemCode, readonly [status: number, retryable: b
   bad_parameter: [400, false],
   bad_content_type: [400, false],
   bad_body: [400, false],
+  bad_condition: [400, false],
+  bad_metadata: [400, false],
+  bad_idempotency_key: [400, false],
+  bad_bookmark: [400, false],
+  future_revision: [400, false],
+  bad_cursor: [400, false],
   unsupported_condition: [400, false],
   unsupported_header: [400, false],
   key_not_found: [404, false],
   namespace_not_found: [404, false],
+  lease_not_found: [404, false],
   replica_not_found: [404, false],
   route_not_found: [404, false],
   method_not_allowed: [405, false],
   membership_conflict: [409, false],
+  idempotency_key_in_flight: [409, true],
+  lock_held: [409, true],
+  not_a_number: [409, false],
+  out_of_range: [409, false],
+  too_many_keys: [409, false],
+  compacted: [410, false],
+  precondition_failed: [412, false],
+  body_too_large: [413, false],
   value_too_large: [413, false],
   key_too_long: [414, false],
+  idempotency_key_reused: [422, false],
+  too_many_uploads: [429, true],
+  too_many_leases: [429, true],
   internal_error: [500, true],
   misconfigured: [500, false],
   no_leader: [503, true],
+  upload_lost: [503, true],
   unavailable: [503, true],
   not_ready: [503, true],
   overloaded: [503, true],
@@ -45,7 +64,8 @@ describe.each(entries)("%s", (code, [status, retryable]) => {
     const response = new Problem(code, "what is wrong").toResponse("/v1/ns/shop/keys/a");
     expect(response.status).toBe(status);
     expect(response.headers.get("Content-Type")).toBe("application/problem+json");
-    expect(response.headers.get("Retry-After")).toBe(status === 503 ? "1" : null);
+    const isToWait = status === 503 || (retryable && status < 500);
+    expect(response.headers.get("Retry-After")).toBe(isToWait ? "1" : null);
     expect(await response.json()).toEqual({
       type: `/problems/${code.replaceAll("_", "-")}`,
       title: expect.stringMatching(/^[A-Z].*[^.]$/),
@@ -80,8 +100,10 @@ test.each<Outcome>(["not_applied", "applied", "unknown"])(
   },
 );
 
-test("a problem can have headers of its own", () => {
+test("a problem can say more, in members and headers of its own", async () => {
   const headers = { Allow: "GET" };
-  const response = new Problem("method_not_allowed", "x", { headers }).toResponse("/");
+  const extra = { current_revision: null };
+  const response = new Problem("method_not_allowed", "x", { headers, extra }).toResponse("/");
   expect(response.headers.get("Allow")).toBe("GET");
+  expect(await response.json()).toMatchObject({ code: "method_not_allowed", ...extra });
 });

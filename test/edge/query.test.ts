@@ -76,29 +76,49 @@ describe("a timeout", () => {
   });
 });
 
-test("linearizable is the one consistency there is", async () => {
+test("a write is linearizable, and nothing else may be asked of it", async () => {
   const edge = EdgeUnderTest.withLeader();
   expect((await edge.send("PUT", "/keys/a?consistency=linearizable")).status).toBe(201);
-  for (const other of [
-    "",
-    "any",
-    "strong",
-    "session",
-    "bounded",
-    "Linearizable",
-    "linearizable ",
-  ]) {
-    const path = `/keys/a?consistency=${encodeURIComponent(other)}`;
-    expect(await problemIn(await edge.send("GET", path))).toMatchObject({ code: "bad_parameter" });
+  for (const other of ["any", "session", "bounded&max_staleness=2s"]) {
+    for (const method of ["PUT", "DELETE"]) {
+      const problem = await problemIn(await edge.send(method, `/keys/a?consistency=${other}`));
+      expect(problem).toMatchObject({ status: 400, code: "bad_parameter" });
+    }
   }
 });
+
+test.each(["", "strong", "Linearizable", "linearizable ", "any,session"])(
+  "there is no consistency %j",
+  async (other) => {
+    const edge = EdgeUnderTest.withLeader();
+    for (const method of ["GET", "PUT"]) {
+      const path = `/keys/a?consistency=${encodeURIComponent(other)}`;
+      const problem = await problemIn(await edge.send(method, path));
+      expect(problem).toMatchObject({ status: 400, code: "bad_parameter" });
+    }
+  },
+);
+
+test.each(["%ff", "%", "%zz", "a%E2%82", "%ED%A0%80"])(
+  "a query that is no UTF-8 is refused, not read as something else: %s",
+  async (text) => {
+    const edge = EdgeUnderTest.withLeader();
+    for (const query of [`?timeout=${text}`, `?prefix=${text}`, `?${text}=1`]) {
+      for (const path of ["/keys/a", "/keys"]) {
+        const problem = await problemIn(await edge.send("DELETE", `${path}${query}`));
+        expect(problem).toMatchObject({ status: 400, code: "bad_parameter" });
+      }
+    }
+    expect(edge.group.calls).toEqual([]);
+  },
+);
 
 test.each([
   "?timeOut=1s",
   "?Timeout=1s",
   "?x",
   "?=",
-  "?ttl=60",
+  "?prefix=a",
   "?timeout=1s&wait=1",
   "?__proto__=1",
   "?timeout=1s?consistency=linearizable",

@@ -9,6 +9,8 @@ const cases: readonly [readonly Act[], string, string][] = [
   [["follows 3"], "307", "307"],
   [["follows"], "503 no_leader not_applied", "503 no_leader not_applied"],
   [["drops"], "503 overloaded not_applied", "503 overloaded not_applied"],
+  [["is at it"], "409 idempotency_key_in_flight not_applied", "404 key_not_found not_applied"],
+  [["has to wait"], "503 not_ready not_applied", "404 key_not_found not_applied"],
   [["is dead"], "504 outcome_unknown unknown", "503 unavailable not_applied"],
   [["hangs"], "504 outcome_unknown unknown", "503 unavailable not_applied"],
   [["is unsure"], "504 outcome_unknown unknown", "503 no_leader not_applied"],

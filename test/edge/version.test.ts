@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { EdgeBindings } from "../../src/edge/env.ts";
 import { ReplicaGroup } from "../../src/edge/replica-group.ts";
-import { toBytes } from "../../src/protocol/codec.ts";
+import { allKeys } from "../../src/kv/key-range.ts";
+import type { ClientBatch, ClientRequest } from "../../src/protocol/client.ts";
+import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { UnknownVersion } from "../../src/protocol/version.ts";
 import { FakeGroup, statusOf } from "../support/fake-group.ts";
 
@@ -10,8 +12,8 @@ beforeEach(() => void vi.spyOn(console, "error").mockImplementation(logged));
 afterEach(() => void logged.mockReset());
 
 /** A group whose replicas all answer the same. */
-function groupThat(answers: () => Response): ReplicaGroup {
-  const stub = { fetch: async () => answers() };
+function groupThat(answers: (body: Uint8Array) => Response): ReplicaGroup {
+  const stub = { fetch: async (_: string, { body }: RequestInit) => answers(body as Uint8Array) };
   const REPLICA = { idFromName: (name: string) => name, get: () => stub };
   const env = { ...new FakeGroup("shop").env(), REPLICA };
   return new ReplicaGroup(env as unknown as EdgeBindings, "shop");
@@ -32,10 +34,53 @@ describe("A version that is not known", () => {
     ["of version 1", () => new Response("unknown client version 1", { status: 400 }), "version 1"],
   ])("a replica %s says so, and the log has it, with those that are", async (_, answers, what) => {
     const group = groupThat(answers);
-    await expect(group.ask("1", [], never)).rejects.toThrow(what);
+    const { results } = await group.ask("1", [{ type: "count", range: allKeys }], never);
+    expect(results).toEqual([{ type: "tooOld" }]);
     await expect(group.transfer("1", "2", never)).rejects.toThrow(what);
     expect(logged).toHaveBeenCalledTimes(2);
     expect(logged.mock.lastCall![0]).toContain(what);
+  });
+});
+
+describe("The version that a replica is asked in", () => {
+  const get: ClientRequest = { type: "get", key: "a", metadataOnly: false };
+  const remove: ClientRequest = { type: "delete", requestId: "r", floor: 0, key: "a" };
+  const put: ClientRequest = { ...remove, type: "put", value: new Uint8Array(), contentType: null };
+  const condition = { type: "absent" } as const;
+  const idempotency = { name: "n", fingerprint: "f" };
+  const branches = { if: [], then: [], else: [] };
+
+  test.each<[ClientRequest, number]>([
+    [get, 1],
+    [put, 1],
+    [remove, 1],
+    [{ ...put, condition }, 2],
+    [{ ...put, idempotency }, 2],
+    [{ ...put, metadata: "1" }, 2],
+    [{ ...put, expiry: { type: "ttl", ttlMs: 1000 } }, 2],
+    [{ ...remove, condition }, 2],
+    [{ ...remove, idempotency }, 2],
+    [{ type: "list", range: allKeys, order: "ascending", fold: null, limit: 1, values: false }, 2],
+    [{ type: "count", range: allKeys }, 2],
+    [{ type: "query", ...branches }, 2],
+    [{ type: "lease", lease: "1" }, 2],
+    [{ type: "transaction", requestId: "r", floor: 0, ...branches }, 2],
+    [{ type: "deleteRange", requestId: "r", floor: 0, range: allKeys, limit: 1 }, 2],
+    [{ type: "grant", requestId: "r", floor: 0, ttlMs: 1000 }, 2],
+    [{ type: "keepAlive", requestId: "r", floor: 0, lease: "1" }, 2],
+    [{ type: "revoke", requestId: "r", floor: 0, lease: "1" }, 2],
+  ])("is the oldest that knows %o", async (request, version) => {
+    const bodies: ClientBatch[] = [];
+    const group = groupThat((body) => {
+      const batch = fromBytes<ClientBatch>(body);
+      bodies.push(batch);
+      const results = batch.requests.map(() => ({ type: "unknown" }));
+      return new Response(toBytes({ version: batch.version, results }));
+    });
+    await group.ask("1", [request], never);
+    expect(bodies).toEqual([{ version, requests: [request] }]);
+    await group.ask("1", [get, request], never);
+    expect(bodies[1]?.version).toBe(version);
   });
 });
 

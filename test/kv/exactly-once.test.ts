@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Command } from "../../src/kv/command.ts";
+import type { PutCommand } from "../../src/kv/command.ts";
 import { windowSize } from "../../src/kv/request-window.ts";
 import { Random } from "../../src/raft/random.ts";
 import { MachineBench, describeResult, utf8 } from "../support/machine-bench.ts";
@@ -21,7 +21,7 @@ describe.each([1, 2])("Random duplicates, seed %i:", (seed) => {
       const random = new Random(seed);
       const steady = new MachineBench();
       const restarted = new MachineBench();
-      const attempts: Command[] = [];
+      const attempts: PutCommand[] = [];
       const answers = new Map<string, string>();
       const seen = { duplicates: 0, expired: 0, forgotten: 0 };
       let requests = 0;
@@ -44,7 +44,7 @@ describe.each([1, 2])("Random duplicates, seed %i:", (seed) => {
       }
       expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0);
 
-      function newRequest(requestId: string): Command {
+      function newRequest(requestId: string): PutCommand {
         const { sequence } = steady.state;
         // An edge has seen some number at some time. Floors at exactly the window's edge are the
         // interesting ones.
@@ -60,7 +60,7 @@ describe.each([1, 2])("Random duplicates, seed %i:", (seed) => {
         };
       }
 
-      function turnOf(entries: number): Command[][] {
+      function turnOf(entries: number): PutCommand[][] {
         return Array.from({ length: entries }, () =>
           Array.from({ length: random.between(0, 3) }, () => {
             const newest = attempts.length - 1;
@@ -80,7 +80,7 @@ describe.each([1, 2])("Random duplicates, seed %i:", (seed) => {
         return distances.indexOf(Math.min(...distances));
       }
 
-      function check({ requestId, key }: Command, answer: string): void {
+      function check({ requestId, key }: PutCommand, answer: string): void {
         expect(steady.row(key)?.version ?? 0, `effects of request ${requestId}`).toBeLessThan(2);
         const before = answers.get(requestId);
         if (answer === "expired") {

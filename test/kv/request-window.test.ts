@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { RequestWindow, windowSize } from "../../src/kv/request-window.ts";
+import {
+  type RequestRecord,
+  RequestWindow,
+  windowBytes,
+  windowSize,
+} from "../../src/kv/request-window.ts";
+import { sizeOfRecord } from "../../src/kv/record.ts";
 import { MachineBench, describeRow } from "../support/machine-bench.ts";
 
 describe.each([
@@ -149,4 +155,38 @@ test("Storage may give more than the window: what lies before it counts as forgo
   const window = new RequestWindow(() => all, windowSize);
   expect(window.find("100")).toBeNull();
   expect(window.find("101")).not.toBeNull();
+});
+
+describe("A window of large records", () => {
+  const outcomes = Array.from({ length: 128 }, () => true);
+  const large = (sequence: number): RequestRecord => ({
+    requestId: `r${sequence}`,
+    sequence,
+    result: { type: "transacted", succeeded: true, failed: [], revision: sequence, outcomes },
+  });
+  const all = Array.from({ length: 20_000 }, (_, i) => large(i + 1));
+  const kept = Math.floor(windowBytes / sizeOfRecord("r10000", large(1).result));
+
+  test("keeps as many as have room, and refuses what may have been among the others", () => {
+    const window = new RequestWindow(() => [], windowSize);
+    for (const record of all) window.record(record);
+    const oldest = all.findIndex(({ requestId }) => window.find(requestId) !== null) + 1;
+    expect(Math.abs(all.length + 1 - oldest - kept)).toBeLessThan(10);
+    expect(window.isExpired(oldest - 2, all.length)).toBe(true);
+    expect(window.isExpired(oldest - 1, all.length)).toBe(false);
+  });
+
+  test("keeps the same when it is loaded", () => {
+    const [grown, loaded] = [
+      new RequestWindow(() => [], windowSize),
+      new RequestWindow(() => all, windowSize),
+    ];
+    for (const record of all) grown.record(record);
+    for (let floor = 0; floor < all.length; floor += 97) {
+      expect(loaded.isExpired(floor, all.length)).toBe(grown.isExpired(floor, all.length));
+    }
+    for (const { requestId } of all) {
+      expect(loaded.find(requestId) === null).toBe(grown.find(requestId) === null);
+    }
+  });
 });

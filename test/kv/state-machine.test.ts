@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Operation, PutCommand } from "../../src/kv/command.ts";
 import { MachineBench, describeRow, utf8 } from "../support/machine-bench.ts";
 
 /**
@@ -109,10 +110,41 @@ test("The sequence counts every command on record, those without effect included
   ]);
 });
 
+test.each<[string, Operation]>([
+  ["counts what is no number", { type: "increment", key: "a", by: 1 }],
+  [
+    "names a lease that there is not",
+    {
+      type: "put",
+      key: "a",
+      value: utf8("z"),
+      contentType: null,
+      expiry: { type: "lease", lease: "9" },
+    },
+  ],
+])("A transaction whose last operation %s changes nothing", (_, last) => {
+  const bench = new MachineBench();
+  bench.run("put a x");
+  bench.run("put b y");
+  const { revision } = bench.state;
+  const then: Operation[] = [
+    { type: "put", key: "c", value: utf8("1"), contentType: null },
+    { type: "delete", key: "b" },
+    { type: "increment", key: "n", by: 1 },
+    last,
+  ];
+  const named = { requestId: "t", floor: 0, if: [], then, else: [] };
+  expect(bench.apply({ type: "transaction", ...named })).toMatchObject([
+    { type: "refused", at: 3 },
+  ]);
+  expect(bench.state).toMatchObject({ revision, sequence: 3 });
+  expectRows(bench, { a: "x c1 m1 v1", b: "y c2 m2 v1", c: "absent", n: "absent" });
+});
+
 test("The content type is kept as it was given, and null is not the empty string", () => {
   const bench = new MachineBench();
   const put = (contentType: string | null) => {
-    bench.apply({ ...bench.command("put a x"), type: "put", value: utf8("x"), contentType });
+    bench.apply({ ...(bench.command("put a x") as PutCommand), contentType });
     return bench.row("a")!.contentType;
   };
   expect([put("text/plain"), put(""), put(null)]).toEqual(["text/plain", "", null]);

@@ -77,8 +77,8 @@ export const divergenceMutants: readonly Mutant[] = [
     name: "old-state-under-a-repair",
     what: "a replica goes on from the counters and records that it had before a repair",
     file: "src/replica/driver.ts",
-    find: "if (install !== null || repair !== null) this",
-    replace: "if (install !== null) this",
+    find: "if (isReplaced) {",
+    replace: "if (install !== null) {",
   },
   {
     name: "repair-of-what-is-applied",
@@ -100,7 +100,7 @@ export const divergenceMutants: readonly Mutant[] = [
     name: "hash-blind-to-rows",
     what: "the hash does not look at what a command replaces",
     file: "src/kv/running-hash.ts",
-    find: "  if (replaced !== null) {",
-    replace: "  if (replaced !== null && before === null) {",
+    find: "if (replaced !== null) takeRow(hash, replaced);",
+    replace: "void replaced;",
   },
 ];

@@ -13,8 +13,8 @@ export const hostMutants: readonly Mutant[] = [
     name: "old-state-under-a-snapshot",
     what: "a replica goes on from the state that it had before a snapshot",
     file: "src/replica/driver.ts",
-    find: "if (install !== null || repair !== null) this",
-    replace: "void install;\n    if (repair !== null) this",
+    find: "if (isReplaced) {",
+    replace: "if (repair !== null) {",
   },
   {
     name: "old-requests-under-a-snapshot",
@@ -27,15 +27,15 @@ export const hostMutants: readonly Mutant[] = [
     name: "snapshot-without-requests",
     what: "a snapshot leaves out which requests have been carried out",
     file: "src/replica/chunked-export.ts",
-    find: "return { data: packChunk({ state, turns, rows }), isLast: end === null };",
-    replace: "return { data: packChunk({ state, turns: [], rows }), isLast: end === null };",
+    find: "uploads, ...part };",
+    replace: "uploads, ...part, turns: [] };",
   },
   {
     name: "snapshot-cut-short",
     what: "a snapshot ends with its first chunk of rows",
     file: "src/replica/chunked-export.ts",
-    find: "isLast: end === null };",
-    replace: "isLast: turns.length === 0 };",
+    find: "isLast: then === null };",
+    replace: "isLast: part.rows !== undefined };",
   },
   {
     name: "durable-before-it-is",
@@ -51,10 +51,10 @@ export const hostMutants: readonly Mutant[] = [
     name: "applied-apart-from-state",
     what: "what an entry did and that it was applied are stored in two turns",
     file: "src/replica/driver.ts",
-    find: "this.#ports.storage.saveMachine(this.#machine.state, records);",
+    find: "this.#ports.storage.saveMachine(this.#machine.state, records, changes);",
     replace: `{
       const { state } = this.#machine;
-      queueMicrotask(() => this.#ports.storage.saveMachine(state, records));
+      queueMicrotask(() => this.#ports.storage.saveMachine(state, records, changes));
     }`,
   },
   {
@@ -91,7 +91,7 @@ export const hostMutants: readonly Mutant[] = [
     name: "lost-attempt-forgotten",
     what: "the edge says that nothing happened after an attempt of which it heard nothing",
     file: "src/edge/forward.ts",
-    find: `if (type === "lost" || type === "unknown") this.#isAmbiguous ||= this.#draft.type !== "get";`,
+    find: `if (type === "lost" || type === "unknown") this.#isAmbiguous ||= isWrite(this.#draft);`,
     replace: "void type;",
   },
   {
@@ -133,25 +133,23 @@ export const hostMutants: readonly Mutant[] = [
   {
     name: "head-with-the-value",
     what: "a read of the metadata brings the value along",
-    file: "src/replica/driver.ts",
-    find: "value: metadataOnly ? null : value, size",
-    replace: "value, size",
+    file: "src/replica/look-up.ts",
+    find: "const maxBytes = request.metadataOnly ? -1 : Number.POSITIVE_INFINITY;",
+    replace: "const maxBytes = Number.POSITIVE_INFINITY;",
   },
   {
     name: "version-not-counted",
     what: "a key's version stays 1",
-    file: "src/kv/state-machine.ts",
-    find: "version: (old?.version ?? 0) + 1,",
-    replace: "version: 1,",
+    file: "src/kv/staging.ts",
+    find: "version: isAgain ? version : version + 1 }",
+    replace: "version: 1 }",
   },
   {
     name: "old-content-type-stays",
     what: "a put without a content type keeps the old one",
-    file: "src/kv/state-machine.ts",
-    find: `      contentType,
-`,
-    replace: `      contentType: contentType ?? old?.contentType ?? null,
-`,
+    file: "src/kv/staging.ts",
+    find: "contentType, metadata, ...expiry",
+    replace: "contentType: contentType ?? row?.contentType ?? null, metadata, ...expiry",
   },
   {
     name: "too-late-is-not-noticed",
@@ -164,8 +162,8 @@ export const hostMutants: readonly Mutant[] = [
     name: "outcomes-forgotten-early",
     what: "outcomes leave the window before their time",
     file: "src/kv/request-window.ts",
-    find: "if (sequence > record.sequence - this.#size) return;",
-    replace: "if (sequence > record.sequence - this.#size / 2) return;",
+    find: "const isWide = sequence <= record.sequence - this.#size;",
+    replace: "const isWide = sequence <= record.sequence - this.#size / 2;",
   },
   {
     name: "floor-of-the-last-attempt",

@@ -1,6 +1,7 @@
 import { coreMutants } from "./core-mutants.ts";
 import { divergenceMutants } from "./divergence-mutants.ts";
 import { hostMutants } from "./host-mutants.ts";
+import { kvMutants } from "./kv-mutants.ts";
 import { membershipMutants } from "./membership-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { sleepMutants } from "./sleep-mutants.ts";
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
   ...coreMutants,
   ...membershipMutants,
   ...hostMutants,
+  ...kvMutants,
   ...divergenceMutants,
   ...sleepMutants,
 ];

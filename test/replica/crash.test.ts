@@ -1,10 +1,9 @@
 import { evictDurableObject, reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import type { ClientRequest } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { PeerResponse } from "../../src/protocol/peer.ts";
 import { eventually } from "../support/eventually.ts";
-import { type Operation, checkHistory } from "../support/history.ts";
+import { type Operation, type Request, checkHistory } from "../support/history.ts";
 import { GroupUnderTest, putRequest, within } from "./group-under-test.ts";
 import { replicaPath } from "../../src/protocol/replica-call.ts";
 
@@ -188,7 +187,7 @@ async function victims(group: GroupUnderTest, round: number): Promise<string[]> 
   return [all.findLast((status) => status?.role === "leader")?.id ?? "1"];
 }
 
-function requestOf(requestId: string, i: number): ClientRequest {
+function requestOf(requestId: string, i: number): Request {
   const key = `k${i % 3}`;
   if (i % 3 === 0) return { type: "get", key, metadataOnly: false };
   if (i % 7 === 0) return { type: "delete", requestId, floor: 0, key };

@@ -1,6 +1,6 @@
 import { evictDurableObject, reset } from "cloudflare:test";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { digestEvery } from "../../src/replica/driver.ts";
+import { digestEvery } from "../../src/replica/driver-ports.ts";
 import { eventually } from "../support/eventually.ts";
 import { GroupUnderTest, putRequest } from "./group-under-test.ts";
 

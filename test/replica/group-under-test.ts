@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { Command } from "../../src/kv/command.ts";
+import type { DeleteCommand, PutCommand } from "../../src/kv/command.ts";
 import {
   type ClientBatchResult,
   type ClientRequest,
@@ -154,18 +154,18 @@ export class GroupUnderTest {
     return this.inside(id, (_, state) => read(new DurableStorage(state.storage)));
   }
 
-  /** The commands of all entries that a replica knows to be committed, in order. */
-  async committed(id: string): Promise<Command[]> {
+  /** The commands of all entries that a replica knows to be committed, in order: puts and deletes here. */
+  async committed(id: string): Promise<(PutCommand | DeleteCommand)[]> {
     const { commitIndex } = (await this.status(id))!;
     return this.onDisk(id, ({ log }) =>
       log
         .slice(asIndex(1), asIndex(commitIndex), Number.MAX_SAFE_INTEGER)
-        .flatMap(({ type, data }) => (type === "noop" ? [] : fromBytes<Command[]>(data))),
+        .flatMap(({ type, data }) => (type === "noop" ? [] : fromBytes<PutCommand[]>(data))),
     );
   }
 }
 
-export function putRequest(key: string, value: string, floor = 0): Command {
+export function putRequest(key: string, value: string, floor = 0): PutCommand {
   return {
     type: "put",
     requestId: `request-${requests++}`,

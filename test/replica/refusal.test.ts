@@ -1,5 +1,7 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
+import { maxRangeKeys } from "../../src/kv/command.ts";
+import { allKeys } from "../../src/kv/key-range.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { maxValueBytes } from "../../src/protocol/limits.ts";
 import type { PeerRequest } from "../../src/protocol/peer.ts";
@@ -22,7 +24,7 @@ const callIn = ({ namespace }: GroupUnderTest): PeerRequest => ({
 
 /** What may be wrong about a call. */
 const wrongCalls: Record<string, (call: PeerRequest) => object> = {
-  "of a newer version": (call) => ({ ...call, version: 3 }),
+  "of a newer version": (call) => ({ ...call, version: 4 }),
   "of no version": (call) => ({ ...call, version: undefined }),
   "for another namespace": (call) => ({ ...call, namespace: "elsewhere" }),
   "for another replica": (call) => ({ ...call, to: "3" }),
@@ -49,6 +51,24 @@ const garbledBodies: Record<string, Uint8Array<ArrayBuffer>> = {
   "a string that claims to be 4 GiB long": new Uint8Array([0xdb, 0xff, 0xff, 0xff, 0xff, 0x61]),
 };
 
+const named = { requestId: "named", floor: 0 };
+const list = {
+  type: "list",
+  range: allKeys,
+  order: "ascending",
+  fold: null,
+  limit: 1,
+  values: false,
+};
+const transactionOf = (branches: object): object => ({
+  ...named,
+  type: "transaction",
+  if: [],
+  then: [],
+  else: [],
+  ...branches,
+});
+
 /**
  * Requests that no edge would send; in the log they would stop every replica of the group for ever.
  */
@@ -67,7 +87,53 @@ const wrongRequests: Record<string, unknown> = {
     value: new Uint8Array(maxValueBytes + 1),
   },
   "with a list for a content type": { ...putRequest("a", "x"), contentType: ["text/plain"] },
+  "with a condition that nobody knows": { ...putRequest("a", "x"), condition: { type: "older" } },
+  "with a condition of no revision": { ...putRequest("a", "x"), condition: { type: "revision" } },
+  "with null for a condition": { ...putRequest("a", "x"), condition: null },
+  "with a map for metadata": { ...putRequest("a", "x"), metadata: {} },
+  "with a life of a moment": { ...putRequest("a", "x"), expiry: { type: "ttl", ttlMs: 1 } },
+  "with an end that nobody knows": { ...putRequest("a", "x"), expiry: { type: "never" } },
+  "with an end at half a ms": { ...putRequest("a", "x"), expiry: { type: "at", expiresMs: 1.5 } },
+  "with a number for a lease": { ...putRequest("a", "x"), expiry: { type: "lease", lease: 1 } },
+  "with a name and no fingerprint": { ...putRequest("a", "x"), idempotency: { name: "n" } },
+  "that is a delete of no range": { ...named, type: "deleteRange", limit: 1 },
+  "that is a delete of a range without an end": {
+    ...named,
+    type: "deleteRange",
+    range: { from: "a" },
+    limit: 1,
+  },
+  "that is a delete of too many keys": {
+    ...named,
+    type: "deleteRange",
+    range: allKeys,
+    limit: maxRangeKeys + 1,
+  },
+  "that is a transaction without an else": { ...named, type: "transaction", if: [], then: [] },
+  "that is a transaction on a key and no condition": transactionOf({ if: [{ key: "a" }] }),
+  "that is a transaction of an unknown operation": transactionOf({
+    then: [{ type: "append", key: "a" }],
+  }),
+  "that is a transaction that counts by halves": transactionOf({
+    else: [{ type: "increment", key: "a", by: 0.5 }],
+  }),
+  "that is a transaction with a text for a value": transactionOf({
+    then: [{ type: "put", key: "a", value: "x", contentType: null }],
+  }),
+  "that is a grant for ever": { ...named, type: "grant", ttlMs: 1e15 },
+  "that keeps no lease alive": { ...named, type: "keepAlive" },
+  "that says what time it is": { ...named, type: "tick", nowMs: 1 },
+  "that advances revisions": { ...named, type: "advance", revision: 1 },
   "that is a read without a key": { type: "get" },
+  "that is a list of no order": { ...list, order: "random" },
+  "that is a list of nothing": { ...list, limit: 0 },
+  "that is a list folded by nothing": { ...list, fold: { length: 0, delimiter: "" } },
+  "that is a query that puts": {
+    type: "query",
+    if: [],
+    then: [{ type: "delete", key: "a" }],
+    else: [],
+  },
   "that is null": null,
   "that is a number": 7,
 };
@@ -124,12 +190,12 @@ describe.each([replicaPath.client, replicaPath.peer])("A garbled body to %s", (p
 
 describe("A version that is not known", () => {
   test.each([
-    [replicaPath.client, "client", [1]],
+    [replicaPath.client, "client", [1, 2]],
     [replicaPath.transfer, "client", [1]],
-    [replicaPath.peer, "peer", [1, 2]],
+    [replicaPath.peer, "peer", [1, 2, 3]],
   ])("of a body to %s is refused, with those that are", async (path, protocol, known) => {
     const group = new GroupUnderTest();
-    for (const version of [0, 3, "1", null]) {
+    for (const version of [0, 4, "1", null]) {
       const body = { ...callIn(group), requests: [], to: "2", version };
       const response = await group.fetch("2", "POST", path, toBytes(body));
       expect(response.status).toBe(400);
@@ -144,7 +210,7 @@ describe("A version that is not known", () => {
     expect(await group.status("2")).toBeNull();
   });
 
-  test.each([1, 2] as const)(
+  test.each([1, 2, 3] as const)(
     "is not %i, in which a peer is answered that asks in it",
     async (version) => {
       const group = new GroupUnderTest();
@@ -168,9 +234,9 @@ describe("A version that is not known", () => {
       chunk: 0,
       isLast: true,
     };
-    const newer = toBytes({ format: 2, state: null, turns: [], rows: [] });
+    const newer = toBytes({ format: 3, state: null, turns: [], rows: [] });
     for (const [data, why] of [
-      [newer, "snapshot format 2; this code knows 1"],
+      [newer, "snapshot format 3; this code knows 1, 2"],
       ["text", "a chunk must be bytes"],
     ] as const) {
       const call = { ...callIn(group), messages: [{ ...chunk, data }] };

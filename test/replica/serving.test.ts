@@ -1,6 +1,6 @@
 import { reset } from "cloudflare:test";
 import { afterEach, describe, expect, test } from "vitest";
-import type { Command } from "../../src/kv/command.ts";
+import type { DeleteCommand, PutCommand } from "../../src/kv/command.ts";
 import { maxKeyBytes, maxValueBytes } from "../../src/protocol/limits.ts";
 import { GroupUnderTest, putRequest } from "./group-under-test.ts";
 
@@ -62,7 +62,7 @@ describe("A group of three", () => {
     expect(await group.get("a")).toBe("x");
     expect(await group.put("a", "y")).toEqual({ type: "put", created: false, revision: 2 });
     expect(await group.get("a")).toBe("y");
-    const remove: Command = { type: "delete", requestId: "remove", floor: 0, key: "a" };
+    const remove: DeleteCommand = { type: "delete", requestId: "remove", floor: 0, key: "a" };
     expect(await group.serve(remove)).toEqual([{ type: "deleted", deleted: true, revision: 3 }]);
     expect(await group.get("a")).toBeNull();
     const [absent] = await group.serve({ type: "get", key: "a", metadataOnly: true });
@@ -131,7 +131,7 @@ describe("A group of three", () => {
       new Uint8Array(maxValueBytes).fill(7),
     ];
     const contentTypes = [null, "", "application/octet-stream"];
-    const puts = values.map((value, i): Command => ({
+    const puts = values.map((value, i): PutCommand => ({
       type: "put",
       requestId: `value ${i}`,
       floor: 0,

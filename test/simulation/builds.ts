@@ -5,15 +5,30 @@ import type { Random } from "../../src/raft/random.ts";
 import { readIn, sayIn } from "../../src/replica/peer-version.ts";
 
 /**
- * Which code replicas run: in some worlds one of them is of peer version 1 until it is upgraded. Its core
- * is the same; but what it says and hears is what that version has words for.
+ * Which code replicas run: in some worlds one of them is of an older peer version until it is upgraded.
+ * Its core is the same; but what it says and hears is what that version has words for.
  */
 export class Builds {
-  #old: string | null;
+  #old: { readonly id: string; readonly version: PeerVersion } | null;
 
   constructor(random: Random, ids: readonly string[]) {
     const isMixed = ids.length > 1 && random.between(0, 9) === 0;
-    this.#old = isMixed ? ids[random.between(0, ids.length - 1)]! : null;
+    this.#old = isMixed
+      ? {
+          id: ids[random.between(0, ids.length - 1)]!,
+          version: random.between(0, 1) === 0 ? 1 : 2,
+        }
+      : null;
+  }
+
+  /** Whether a replica runs older code than others. */
+  get isMixed(): boolean {
+    return this.#old !== null;
+  }
+
+  /** Whether a replica runs older code. */
+  isOld(id: string): boolean {
+    return this.#old?.id === id;
   }
 
   /** All replicas run the newest code from now on. */
@@ -23,7 +38,8 @@ export class Builds {
 
   /** In which version two replicas speak with each other. */
   versionBetween(one: string, other: string): PeerVersion {
-    return this.#old === one || this.#old === other ? 1 : newestPeerVersion;
+    const isOld = this.#old?.id === one || this.#old?.id === other;
+    return isOld ? this.#old!.version : newestPeerVersion;
   }
 }
 

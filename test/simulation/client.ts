@@ -1,13 +1,15 @@
-import type { Draft, Forwarded } from "../../src/edge/forward.ts";
+import { type Draft, type Forwarded, isWrite } from "../../src/edge/forward.ts";
+import type { Expiry } from "../../src/kv/command.ts";
+import type { ListResult } from "../../src/protocol/client.ts";
 import type { Random } from "../../src/raft/random.ts";
 import { asTerm } from "../../src/raft/types.ts";
 import { check } from "../invariants/check.ts";
 import type { SimulatedEdge } from "./edge.ts";
-import { type Operation, describe, describeAnswer } from "./ledger.ts";
+import { type Drafts, draftsOf } from "./drafts.ts";
+import type { Operation } from "./ledger.ts";
+import { type Counting, counters } from "./tally.ts";
+import { describe, describeAnswer } from "./wording.ts";
 import type { World } from "./world.ts";
-
-/** Operations on a key before a client leaves it. */
-const perKey = 100;
 
 /** A client of the HTTP API: one request after the other, each at some edge. */
 export class SimulatedClient {
@@ -15,7 +17,7 @@ export class SimulatedClient {
   readonly #world: World;
   readonly #edges: readonly SimulatedEdge[];
   readonly #random: Random;
-  #count = 0;
+  readonly #drafts: Drafts;
   #isFinishing = false;
   #isIdle = true;
 
@@ -24,6 +26,7 @@ export class SimulatedClient {
     this.name = name;
     this.#edges = edges;
     this.#random = world.random(name);
+    this.#drafts = draftsOf(world, name, this.#random);
   }
 
   /** Whether it is done with its last request. */
@@ -47,23 +50,31 @@ export class SimulatedClient {
    */
   async verify(): Promise<void> {
     const key = "last";
-    const value = this.#value();
-    const drafts: readonly Draft[] = [
-      { type: "get", key, metadataOnly: false },
-      { type: "put", key, value, contentType: null },
-      { type: "get", key, metadataOnly: false },
-    ];
-    for (const draft of drafts) {
-      const forwarded = await this.#send(draft, this.#edges[0]!, 5000, null);
-      if (forwarded?.type !== "answered") {
-        throw new Error(`${this.name}'s last ${draft.type} ended as ${forwarded?.type ?? "lost"}`);
-      }
-    }
+    await this.insist({ type: "get", key, metadataOnly: false });
+    await this.put(key);
+    await this.insist({ type: "get", key, metadataOnly: false });
   }
 
-  /** Writes to a key, whatever becomes of it. */
+  /** Puts a value, which must succeed at once. */
+  async put(key: string, more: { readonly expiry?: Expiry } = {}): Promise<void> {
+    const value = this.#drafts.value();
+    await this.insist({ type: "put", key, value, contentType: null, ...more });
+  }
+
+  /** Asks for something that must succeed at once. */
+  async insist(draft: Draft): Promise<Forwarded & { readonly type: "answered" }> {
+    const forwarded = await this.#send(draft, this.#edges[0]!, 5000, null);
+    if (forwarded?.type === "answered") return forwarded;
+    throw new Error(`${this.name}'s last ${draft.type} ended as ${forwarded?.type ?? "lost"}`);
+  }
+
+  /** Writes to a key, whatever becomes of it, and leaves a counter as it is. */
   async touch(key: string): Promise<void> {
-    const draft = { type: "put", key, value: this.#value(), contentType: null } as const;
+    const isCounter = (counters as readonly string[]).includes(key);
+    const value = this.#drafts.value();
+    const draft: Draft = isCounter
+      ? { type: "transaction", if: [], then: [{ type: "increment", key, by: 0 }], else: [] }
+      : { type: "put", key, value, contentType: null };
     await this.#send(draft, this.#edges[0]!, 5000, null);
   }
 
@@ -80,15 +91,43 @@ export class SimulatedClient {
   }
 
   async #operate(): Promise<void> {
-    const draft = this.#draft();
     const edge = this.#among(this.#edges);
     const timeoutMs = this.#among([200, 1000, 5000]);
+    if (this.#random.between(0, 19) === 0) return this.#countUp(edge, timeoutMs);
+    const draft = this.#drafts.next();
     const replica = this.#random.between(0, 5) === 0 ? this.#among(this.#world.ids) : null;
     const forwarded = await this.#send(draft, edge, timeoutMs, replica);
     // A redirect is followed once, as a new request.
     if (forwarded?.type === "redirected") {
       this.#world.seen.saw("follower redirects");
       await this.#send(draft, edge, timeoutMs, forwarded.leader);
+    }
+  }
+
+  /** Adds 1 to a counter by compare-and-swap, which others may be faster at. */
+  async #countUp(edge: SimulatedEdge, timeoutMs: number): Promise<void> {
+    const key = this.#among(counters);
+    for (let tries = 0; tries < 3; tries++) {
+      const got = await this.#send(
+        { type: "get", key, metadataOnly: false },
+        edge,
+        timeoutMs,
+        null,
+      );
+      const found = got?.type === "answered" ? got.result : null;
+      if (found?.type !== "value" && found?.type !== "absent") return;
+      const text = found.type === "absent" ? "0" : new TextDecoder().decode(found.value!);
+      // A row may have been tampered with.
+      if (!/^\d+$/.test(text)) return;
+      const condition =
+        found.type === "absent"
+          ? ({ type: "absent" } as const)
+          : ({ type: "revision", revision: found.modRevision } as const);
+      const value = new TextEncoder().encode(String(Number(text) + 1));
+      const draft = { type: "put", key, value, contentType: null, condition } as const;
+      const put = await this.#send(draft, edge, timeoutMs, null);
+      if (put?.type !== "answered" || put.result.type !== "mismatch") return;
+      this.#world.seen.saw("compare-and-swap in vain");
     }
   }
 
@@ -101,10 +140,14 @@ export class SimulatedClient {
   ): Promise<Forwarded | null> {
     const world = this.#world;
     const { answer, requestId, isolate } = edge.send(draft, timeoutMs, replica);
-    const request = draft.type === "get" ? draft : { ...draft, requestId, floor: 0 };
+    const writes = isWrite(draft);
+    const request = writes ? { ...draft, requestId, floor: 0 } : draft;
     const operation = world.ledger.begin(request);
-    const isWrite = draft.type !== "get";
-    if (isWrite) world.openWrites++;
+    const counting = world.tally.begin(draft);
+    if (writes) {
+      world.openWrites++;
+      world.hearsay.asked(draft);
+    }
     const where = replica === null ? "" : ` of replica ${replica}`;
     world.trace.note(() => `${this.name} asks ${edge.name} for ${describe(request)}${where}`);
     return new Promise((resolve) => {
@@ -112,9 +155,11 @@ export class SimulatedClient {
         if (isOver) return;
         isOver = true;
         patience.isCalledOff = true;
-        if (isWrite) world.openWrites--;
+        if (writes) world.openWrites--;
         world.trace.note(() => `${this.name} hears ${hears(forwarded)}`);
-        if (forwarded !== null) world.judge(() => this.#judge(operation, forwarded));
+        if (forwarded !== null) {
+          world.judge(() => this.#judge(draft, operation, counting, forwarded));
+        }
         resolve(forwarded);
       };
       let isOver = false;
@@ -135,22 +180,35 @@ export class SimulatedClient {
     });
   }
 
-  #judge(operation: Operation, forwarded: Forwarded): void {
-    const { ledger, seen } = this.#world;
+  #judge(
+    draft: Draft,
+    operation: Operation,
+    counting: Counting | null,
+    forwarded: Forwarded,
+  ): void {
+    const { ledger, seen, hearsay } = this.#world;
     switch (forwarded.type) {
-      case "answered":
-        if (operation.request.type === "get") seen.saw("read answered");
-        ledger.tell(operation, forwarded.result, forwarded.servedBy.replica);
+      case "answered": {
+        const { result, servedBy } = forwarded;
+        if (draft.type === "get") seen.saw("read answered");
+        if (result.type === "listed") this.#count(result);
+        hearsay.told(draft, result);
+        if (ledger.tell(operation, result, servedBy.replica)) counting?.told(result);
         return;
+      }
       case "redirected": {
         const { leader, servedBy } = forwarded;
         const leads = this.#world.invariants.elections.leaderOf(asTerm(servedBy.term));
         check(leads === leader, "redirect", () => `to ${leader}, where ${leads} leads`);
+        counting?.refused();
         ledger.refuse(operation);
         return;
       }
       case "refused":
         seen.saw("edge refuses for sure");
+        if (forwarded.reason === "in_flight") seen.saw("name in flight");
+        if (forwarded.reason === "too_old") seen.saw("new request to older code");
+        counting?.refused();
         ledger.refuse(operation);
         return;
       case "unknown":
@@ -159,29 +217,10 @@ export class SimulatedClient {
     }
   }
 
-  #draft(): Draft {
-    // A few keys that all share, and others after some time.
-    const key = `k${Math.trunc(this.#count / perKey)}.${this.#random.between(0, 2)}`;
-    switch (this.#random.between(0, 6)) {
-      case 0:
-      case 1:
-      case 2:
-        return { type: "get", key, metadataOnly: this.#random.between(0, 3) === 0 };
-      case 3:
-        return { type: "delete", key };
-      default:
-        return { type: "put", key, value: this.#value(), contentType: this.#contentType() };
-    }
-  }
-
-  #contentType(): string | null {
-    return this.#among([null, "", "text/plain"]);
-  }
-
-  /** Unlike any other, and sometimes long enough to fill a message. */
-  #value(): Uint8Array {
-    const length = this.#random.between(0, 7) === 0 ? this.#random.between(1, 300) : 0;
-    return new TextEncoder().encode(`${this.name}/${++this.#count}${"+".repeat(length)}`);
+  #count({ items, rest }: ListResult): void {
+    const { seen } = this.#world;
+    if (items.some(({ type }) => type === "prefix")) seen.saw("list with folded keys");
+    if (rest !== null) seen.saw("list that goes on");
   }
 
   #among<T>(values: readonly T[]): T {

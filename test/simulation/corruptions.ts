@@ -1,3 +1,6 @@
+import type { MachineState } from "../../src/kv/state-machine.ts";
+import type { Row } from "../../src/kv/table.ts";
+
 /** One state that has been tampered with. */
 interface Corruption {
   readonly id: string;
@@ -46,14 +49,29 @@ export class Corruptions {
     for (const each of this.#open) if (each.id === id) each.repaired = repaired;
   }
 
-  /** Whether a replica could not help but have a wrong row of a key at some time since a moment. */
-  excuses(id: string, key: string, since: number): boolean {
+  /**
+   * Whether a replica could not help but tell something wrong at some time since a moment. A row that is wrong
+   * makes conditions wrong, and so whatever depends on them.
+   */
+  excuses(id: string, since: number): boolean {
     return this.#all.some((each) => {
-      return each.id === id && each.key === key && (each.repaired ?? Infinity) > since;
+      return each.id === id && each.key !== null && (each.repaired ?? Infinity) > since;
     });
   }
 
   get #open(): Corruption[] {
     return this.#all.filter(({ repaired }) => repaired === null);
   }
+}
+
+/** Another one each time, never one of before. */
+export const wrongRow = ({ value, ...row }: Row): Row => ({
+  ...row,
+  value: new Uint8Array([...value, 0]),
+  version: row.version + 1000,
+});
+
+export function wrongState({ hash, ...state }: MachineState): MachineState {
+  const last = (Number.parseInt(hash.at(-1)!, 16) + 1) % 16;
+  return { ...state, hash: hash.slice(0, -1) + last.toString(16) };
 }

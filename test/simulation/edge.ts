@@ -1,5 +1,5 @@
 import type { EdgeBindings } from "../../src/edge/env.ts";
-import { type Draft, type Forwarded, Forwarding } from "../../src/edge/forward.ts";
+import { type Draft, type Forwarded, Forwarding, isWrite } from "../../src/edge/forward.ts";
 import { ReplicaGroup } from "../../src/edge/replica-group.ts";
 import type { ClientBatch } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
@@ -43,7 +43,7 @@ export class SimulatedEdge {
     const requestId = this.#world.virtual.newestId;
     const answer = replica === null ? forwarding.toLeader() : forwarding.toReplica(replica);
     void answer.then(({ type }) => {
-      const isRetried = type === "answered" && attempts.count > 1 && draft.type !== "get";
+      const isRetried = type === "answered" && attempts.count > 1 && isWrite(draft);
       if (isRetried) this.#world.seen.saw("write answered by a second attempt");
     });
     return { answer, requestId, isolate: attempts.isolate };
@@ -119,7 +119,7 @@ export function handle(
 ): void {
   switch (path) {
     case replicaPath.client:
-      return life.answer(fromBytes<ClientBatch>(body!).requests, back);
+      return life.answer(fromBytes<ClientBatch>(body!), back);
     case replicaPath.poke:
       return life.poke(back);
     case replicaPath.status:

@@ -28,7 +28,8 @@ async function sleepingGroup(seed: number): Promise<World> {
 async function ask(world: World): Promise<string> {
   let answer: ClientBatchResult | null = null;
   const before = world.agenda.nowMs;
-  world.host(world.leader!.id).life.answer([put(`r${before}`)], (given) => (answer = given));
+  const batch = { version: 1, requests: [put(`r${before}`)] } as const;
+  world.host(world.leader!.id).life.answer(batch, (given) => (answer = given));
   await world.runUntil("an answer", () => answer !== null, 100);
   return (answer as unknown as ClientBatchResult).results[0]!.type;
 }

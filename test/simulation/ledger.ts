@@ -1,243 +1,209 @@
-import type { Command, CommandResult, PutCommand } from "../../src/kv/command.ts";
+import type { ClientCommand, Command } from "../../src/kv/command.ts";
+import type { CommandResult } from "../../src/kv/result.ts";
 import type { MachineState } from "../../src/kv/state-machine.ts";
-import type { RequestRecord } from "../../src/kv/request-window.ts";
-import type { KvTable, Row } from "../../src/kv/table.ts";
-import type { ClientRequest, ClientResult } from "../../src/protocol/client.ts";
+import type { ClientRequest, ClientResult, ReadResult } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
 import type { Entry } from "../../src/raft/types.ts";
+import type { Storage } from "../../src/replica/ports.ts";
 import { check } from "../invariants/check.ts";
 import type { Corruptions } from "./corruptions.ts";
+import { History, type Span } from "./history.ts";
+import type { Holdings } from "./holdings.ts";
+import { Inventory } from "./inventory.ts";
+import { Model } from "./model.ts";
+import { isSame } from "./same.ts";
 import type { Sightings } from "./sometimes.ts";
+import { Truth } from "./truth.ts";
+import { describe, describeAnswer } from "./wording.ts";
 
 /** A request of a client that is under way. */
 export interface Operation {
   readonly request: ClientRequest;
-  /** The newest revision that anybody had been told of when it began. */
+  /** The newest entry whose effect anybody knew of when it began. */
   readonly floor: number;
   /** When it began, as corruptions count. */
   readonly moment: number;
+  /** When it began, as all clocks show it where none is wrong. */
+  readonly beganMs: number;
 }
 
-/** A value that a key had from one revision on; null when it had none. */
-interface Version {
-  readonly revision: number;
-  readonly row: Row | null;
+/** What was decided of a request when an entry brought it. */
+interface Decision {
+  readonly index: number;
+  readonly result: CommandResult;
+}
+
+export interface LedgerPorts {
+  readonly seen: Sightings;
+  readonly corruptions: Corruptions;
+  /** How many outcomes replicas remember. */
+  readonly window: number;
+  readonly nowMs: () => number;
+  /** Whether all clocks show the same, and all replicas can tell the group what that is. */
+  readonly isPunctual: boolean;
 }
 
 /**
  * Keeps what is committed, and holds against it what clients and replicas are told.
  *
- * It is a model of the store with an endless memory for request ids. Every effect has a revision of
- * its own, so the order of all effects is known, and whether a history is linearizable shows at each
- * answer: it must be true at some revision not older than what anybody knew when the request began.
+ * Each entry leads to a state, and all of them are known, so whether a history is linearizable shows at each
+ * answer: it must be true in some state that is not older than what anybody knew when the request began.
  */
 export class Ledger {
-  readonly #seen: Sightings;
-  readonly #window: number;
-  readonly #corruptions: Corruptions;
-  readonly #results = new Map<string, CommandResult>();
-  readonly #keys = new Map<string, Version[]>();
-  /** The revision and the number of requests after each entry, from index 0. */
-  readonly #after: { readonly revision: number; readonly sequence: number }[] = [
-    { revision: 0, sequence: 0 },
-  ];
-  /** What replicas said the state machine's hash is after an entry. */
-  readonly #hashes = new Map<number, string>();
+  readonly #ports: LedgerPorts;
+  readonly #model: Model;
+  readonly #history = new History();
+  readonly #truth = new Truth(this.#history);
+  /** What replicas have, and ought to. */
+  readonly #inventory: Inventory;
+  /** What clients have asked for, by the names that it goes by. */
+  readonly #asked = new Map<string, ClientCommand>();
+  readonly #decisions = new Map<string, Decision[]>();
   /** Writes of which a client was told that they have surely not happened, and never will. */
   readonly #refused = new Set<string>();
-  #revision = 0;
-  /** The newest revision that anybody was told of. */
+  /** The newest entry whose effect anybody was told of. */
   #known = 0;
   answered = 0;
 
-  /** @param window how many outcomes replicas remember. */
-  constructor(seen: Sightings, window: number, corruptions: Corruptions) {
-    this.#seen = seen;
-    this.#corruptions = corruptions;
-    this.#window = window;
+  constructor(ports: LedgerPorts) {
+    this.#ports = ports;
+    this.#model = new Model(ports.seen, ports.window);
+    this.#inventory = new Inventory(this.#model, this.#history, ports.corruptions);
+  }
+
+  /** What there is by all that is committed. */
+  get model(): Pick<Model, "holdings" | "revision" | "nowMs"> {
+    return this.#model;
   }
 
   /** Takes in what has been committed since the last call. */
   read(committed: readonly Entry[]): void {
-    for (let index = this.#after.length; index <= committed.length; index++) {
+    for (let index = this.#history.last + 1; index <= committed.length; index++) {
       const { type, data } = committed[index - 1]!;
-      if (type === "command")
-        for (const command of fromBytes<Command[]>(data)) this.#apply(command);
-      this.#after.push({ revision: this.#revision, sequence: this.#results.size });
+      const before = this.#model.holdings;
+      const commands = type === "command" ? fromBytes<Command[]>(data) : [];
+      for (const command of commands) this.#take(command, index);
+      const { revision, sequence, nowMs, holdings } = this.#model;
+      this.#history.add({ revision, sequence, nowMs }, holdings);
+      if (commands.length === 1 && commands[0]!.type === "tick") this.#seeExpiry(before, committed);
     }
   }
 
-  /** A replica has applied entries. All of them come to the same state, which is the model's. */
-  applied(id: string, { appliedIndex, revision, sequence, hash }: MachineState): void {
-    const model = this.#after[appliedIndex]!;
-    const isRight = model.revision === revision && model.sequence === sequence;
-    check(isRight, "state machine safety", () => {
-      return `${id} has revision ${revision} and sequence ${sequence} at ${appliedIndex}, not ${model.revision} and ${model.sequence}`;
-    });
-    if (this.#corruptions.has(id)) return;
-    const known = this.#hashes.get(appliedIndex);
-    if (known === undefined) this.#hashes.set(appliedIndex, hash);
-    check(known === undefined || known === hash, "state machine safety", () => {
-      return `${id} has hash ${hash} at ${appliedIndex}, where another has ${known}`;
-    });
+  /** A replica has applied the entries behind one. All of them come to the same state, which is the model's. */
+  applied(id: string, after: number, state: MachineState, storage: Storage): void {
+    this.#inventory.counts(id, state);
+    this.#inventory.hasChanged(id, after, state.appliedIndex, storage);
   }
 
-  /** A replica that has applied everything has the model's keys, and records of its requests. */
-  holds(id: string, table: KvTable, records: readonly RequestRecord[]): void {
-    this.shows(id, table, this.#revision);
-    this.remembers(id, records, this.#results.size);
-  }
-
-  /** A replica has the keys of a revision. */
-  shows(id: string, table: KvTable, at: number): void {
-    for (const [key, versions] of this.#keys) {
-      const { row } = versions.findLast(({ revision }) => revision <= at)!;
-      check(isSameRow(table.get(key), row), "state machine safety", () => {
-        return `${id} has another ${key} at revision ${at} than that of ${row?.modRevision}`;
-      });
-    }
-  }
-
-  /** A replica has records of requests, up to the newest. (Windows are larger than any run.) */
-  remembers(id: string, records: readonly RequestRecord[], sequence: number): void {
-    const isWhole = records.length === sequence && (records.at(-1)?.sequence ?? 0) === sequence;
-    check(isWhole, "dedupe tables", () => {
-      return `${id} has ${records.length} records, and ${sequence} requests took effect`;
-    });
-    for (const { requestId, result } of records) {
-      const isRight = JSON.stringify(result) === JSON.stringify(this.#results.get(requestId));
-      check(isRight, "dedupe tables", () => `${id} has another outcome of ${requestId}`);
-    }
+  /** A replica has all that it should at an entry. */
+  holds(id: string, state: MachineState, storage: Storage): void {
+    this.#inventory.counts(id, state);
+    this.#inventory.holds(id, state.appliedIndex, storage);
   }
 
   begin(request: ClientRequest): Operation {
-    return { request, floor: this.#known, moment: this.#corruptions.moment };
+    const { corruptions, nowMs } = this.#ports;
+    if ("requestId" in request) this.#asked.set(request.requestId, request);
+    return { request, floor: this.#known, moment: corruptions.moment, beganMs: nowMs() };
   }
 
-  /** A client was told what happened, or what it asked for, by a replica. */
-  tell({ request, floor, moment }: Operation, result: ClientResult, replica: string): void {
-    // A row that has been tampered with is read as it is, until something is found to be wrong.
-    if (request.type === "get" && this.#corruptions.excuses(replica, request.key, moment)) return;
-    const [from, to] = this.#whereTrue(request, result);
+  /**
+   * A client was told what happened, or what it asked for, by a replica. Returns whether it can be believed:
+   * one whose state has been tampered with tells what it finds there, until that is found to be wrong.
+   */
+  tell(operation: Operation, result: ClientResult, replica: string): boolean {
+    const { request, floor, moment } = operation;
+    if (this.#ports.corruptions.excuses(replica, moment)) return false;
+    const { from, to } = this.#whereTrue(request, result, floor);
     const at = Math.max(from, floor);
     check(at <= to, "linearizability", () => {
-      return `${describe(request)} was answered ${describeAnswer(result)}, true from revision ${from} to ${to}, but ${floor} was known before it began`;
+      return `${describe(request)} was answered ${describeAnswer(result)}, true after entries ${from} to ${to}, but ${floor} was known before it began`;
     });
+    if (!("requestId" in request)) this.#isInTime(operation, result as ReadResult, at);
     this.#known = Math.max(this.#known, at);
     this.answered++;
+    return true;
   }
 
   /** A client was told that nothing happened, nor will. */
   refuse({ request }: Operation): void {
-    if (request.type === "get") return;
-    const happened = this.#results.has(request.requestId);
+    if (!("requestId" in request)) return;
+    const happened = this.#model.resultOf(request.requestId) !== undefined;
     check(!happened, "refused means not applied", () => describe(request));
     this.#refused.add(request.requestId);
   }
 
-  #apply(command: Command): void {
-    const { requestId, key } = command;
-    if (this.#results.has(requestId)) {
-      this.#seen.saw("request repeated and recognised");
-      return;
-    }
-    check(!this.#refused.has(requestId), "refused means not applied", () => describe(command));
-    // Its first attempt may have taken effect, for all that replicas can remember.
-    if (this.#results.size - command.floor > this.#window) {
-      this.#seen.saw("request that came too late");
-      return;
-    }
-    const versions = this.#versions(key);
-    const old = versions.at(-1)!.row;
-    if (command.type === "put") {
-      const revision = ++this.#revision;
-      this.#results.set(requestId, { type: "put", created: old === null, revision });
-      versions.push({ revision, row: rowAfter(old, command, revision) });
-    } else {
-      if (old !== null) versions.push({ revision: ++this.#revision, row: null });
-      const { revision } = { revision: this.#revision };
-      this.#results.set(requestId, { type: "deleted", deleted: old !== null, revision });
+  #take(command: Command, index: number): void {
+    if ("requestId" in command) this.#isWelcome(command);
+    const result = this.#model.take(command);
+    if (result === null) return;
+    const { requestId } = command as ClientCommand;
+    const decisions = this.#decisions.get(requestId) ?? [];
+    decisions.push({ index, result });
+    this.#decisions.set(requestId, decisions);
+  }
+
+  /** What the last entry let go may have come under another leader. */
+  #seeExpiry(before: Holdings, committed: readonly Entry[]): void {
+    const termAt = (index: number): number => committed[index - 1]!.term;
+    const { last } = this.#history;
+    for (const [key, { modRevision }] of before.rows) {
+      if (this.#model.holdings.rows.has(key)) continue;
+      const { from } = this.#history.ofValue(key, modRevision);
+      if (termAt(from) !== termAt(last)) this.#ports.seen.saw("key expired under another leader");
     }
   }
 
-  /** The revisions at which an answer was true. */
-  #whereTrue(request: ClientRequest, result: ClientResult): [from: number, to: number] {
-    if (request.type !== "get") {
-      const expected = this.#results.get(request.requestId);
-      check(JSON.stringify(expected) === JSON.stringify(result), "acknowledged write", () => {
-        return `${describe(request)} was answered ${describeAnswer(result)}; what is committed says ${JSON.stringify(expected)}`;
-      });
-      const { revision } = expected as { revision: number };
-      return [revision, revision];
-    }
-    const versions = this.#versions(request.key);
-    if (result.type === "absent") {
-      const then = versions.findLast(({ revision }) => revision <= result.revision)!;
-      check(then.row === null && result.revision <= this.#revision, "true reads", () => {
-        return `${describe(request)} found nothing at ${result.revision}, where there was something`;
-      });
-      return [result.revision, result.revision];
-    }
-    check(result.type === "value", "true reads", () => `${describe(request)}: ${result.type}`);
-    const found = result as ClientResult & { type: "value" };
-    const at = versions.findLastIndex(({ revision }) => revision === found.modRevision);
-    const row = versions[at]?.row ?? null;
-    const isTrue = row !== null && isSameRow({ ...found, value: found.value ?? row.value }, row);
-    const isWhole = found.size === row?.value.byteLength;
-    const isAsked = (found.value === null) === request.metadataOnly;
-    check(isWhole && isAsked, "true reads", () => `${describe(request)} has size ${found.size}`);
-    check(isTrue, "true reads", () => {
-      return `${describe(request)} was answered ${describeAnswer(found)}, which was never written`;
+  /** It is what was asked for, and nobody has said that it would not be carried out. */
+  #isWelcome(command: ClientCommand): void {
+    const { requestId, floor } = command;
+    const asked = this.#asked.get(requestId);
+    check(asked === undefined || isSame({ ...asked, floor }, command), "committed as asked", () => {
+      return `${describe(asked!)} became ${describe(command)}`;
     });
-    return [found.modRevision, (versions[at + 1]?.revision ?? Number.POSITIVE_INFINITY) - 1];
+    const isLate = this.#refused.has(requestId) && !this.#decisions.has(requestId);
+    check(!isLate, "refused means not applied", () => describe(command));
   }
 
-  #versions(key: string): Version[] {
-    let versions = this.#keys.get(key);
-    if (versions === undefined) {
-      versions = [{ revision: 0, row: null }];
-      this.#keys.set(key, versions);
+  /** After which entries an answer was true. */
+  #whereTrue(request: ClientRequest, result: ClientResult, floor: number): Span {
+    if (!("requestId" in request)) {
+      return this.#truth.spanOf(request, result as ReadResult, floor);
     }
-    return versions;
+    const decisions = this.#decisions.get(request.requestId) ?? [];
+    const same = decisions.filter((each) => isSame(each.result, result));
+    check(same.length > 0, "acknowledged write", () => {
+      return `${describe(request)} was answered ${JSON.stringify(result)}; what is committed says ${JSON.stringify(decisions)}`;
+    });
+    const { index } = same.find((each) => each.index >= floor) ?? same[0]!;
+    return { from: index, to: index };
+  }
+
+  /** Where clocks are right, nothing is shown after its time. */
+  #isInTime({ request, beganMs }: Operation, result: ReadResult, at: number): void {
+    if (!this.#ports.isPunctual) return;
+    const shown = foundsIn(result);
+    for (const { expiresMs, lease } of shown) {
+      const endMs = lease === null ? expiresMs : (this.#history.lease(lease, at)?.expiresMs ?? 0);
+      check(endMs === null || endMs > beganMs, "expiry", () => {
+        return `${describe(request)} began at ${beganMs} and shows what ended at ${endMs}`;
+      });
+    }
   }
 }
 
-function rowAfter(old: Row | null, command: PutCommand, modRevision: number): Row {
-  const { value, contentType } = command;
-  const createRevision = old?.createRevision ?? modRevision;
-  return { value, contentType, createRevision, modRevision, version: (old?.version ?? 0) + 1 };
-}
-
-function isSameRow(a: Row | null, b: Row | null): boolean {
-  if (a === null || b === null) return a === b;
-  const isSameValue =
-    a.value.byteLength === b.value.byteLength && a.value.every((byte, i) => byte === b.value[i]);
-  const fields = ["contentType", "createRevision", "modRevision", "version"] as const;
-  return isSameValue && fields.every((field) => a[field] === b[field]);
-}
-
-/** One request in a few words. */
-export const describe = (request: ClientRequest): string =>
-  request.type === "get"
-    ? `get ${request.key}`
-    : `${request.type} ${request.key} ${request.requestId}`;
-
-/** One answer in a few words. */
-export function describeAnswer(result: ClientResult): string {
+/** What an answer tells of that may have an end. */
+function foundsIn(result: ReadResult): { expiresMs: number | null; lease: string | null }[] {
   switch (result.type) {
     case "value":
-      return `revision ${result.modRevision}`;
-    case "absent":
-      return `nothing at revision ${result.revision}`;
-    case "put":
-      return `${result.created ? "created" : "put"} at revision ${result.revision}`;
-    case "deleted":
-      return `${result.deleted ? "deleted" : "nothing to delete"} at revision ${result.revision}`;
-    case "notLeader":
-      return `not leader, that is ${result.leader ?? "unknown"}`;
-    case "dropped":
-    case "unknown":
-    case "expired":
-      return result.type;
+      return [result];
+    case "listed":
+      return result.items.flatMap((item) => (item.type === "key" ? item.found : []));
+    case "transaction":
+      return result.results.flatMap((each) => (each.type === "get" ? (each.found ?? []) : []));
+    case "leaseFound":
+      return [{ expiresMs: null, lease: result.lease }];
+    default:
+      return [];
   }
 }

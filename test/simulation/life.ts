@@ -1,19 +1,23 @@
-import {
-  type ClientBatchResult,
-  type ClientRequest,
-  type ClientResult,
-  type StatusResult,
-  clientProtocolVersion,
+import type {
+  ClientBatch,
+  ClientBatchResult,
+  ClientResult,
+  ReadIndexRequest,
+  StatusResult,
 } from "../../src/protocol/client.ts";
+import { fromBytes } from "../../src/protocol/codec.ts";
+import { newestPeerVersion } from "../../src/protocol/peer.ts";
 import { defaultSizes } from "../../src/raft/config.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import type { Raft } from "../../src/raft/raft.ts";
 import { maxRounds } from "../../src/raft/read-index.ts";
+import { asIndex } from "../../src/raft/types.ts";
 import { answerBatch } from "../../src/replica/client-api.ts";
 import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
 import { answerOfLeft } from "../../src/replica/left.ts";
 import { isBareSignOfLife } from "../../src/replica/peers.ts";
+import type { ConfirmedIndex } from "../../src/replica/ports.ts";
 import { describeServer, describeStatus } from "../../src/replica/status.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
 import { check } from "../invariants/check.ts";
@@ -74,7 +78,11 @@ export class SimulatedLife implements Life {
       },
       {
         storage: this.storage,
-        peers: { send: (to, messages) => this.#send(to, messages) },
+        peers: {
+          send: (to, messages) => this.#send(to, messages),
+          isOlder: (node) => world.builds.versionBetween(id, node) < newestPeerVersion,
+          readIndex: (leader, request) => this.#readIndex(leader, request),
+        },
         wake: { arm: (atMs) => this.#arm(atMs, clock.nowMs()) },
         clock,
         diverged: (at) =>
@@ -125,7 +133,7 @@ export class SimulatedLife implements Life {
   ring(): void {
     this.#armedMs = null;
     if (this.hasLeft) return;
-    this.#wake.rang(this.raft.wakeAtMs, this.#host.world.timing.core.heartbeatMs);
+    this.#wake.rang(this.driver.wakeAtMs, this.#host.world.timing.core.heartbeatMs);
     this.driver.checkTime();
   }
 
@@ -142,14 +150,14 @@ export class SimulatedLife implements Life {
   }
 
   /** Answers a batch of an edge, as src/replica/replica.ts does. */
-  answer(requests: readonly ClientRequest[], back: (answer: ClientBatchResult) => void): void {
+  answer({ version, requests }: ClientBatch, back: (answer: ClientBatchResult) => void): void {
     const notLeader: ClientResult = { type: "notLeader", leader: null };
     const answered = this.hasLeft
       ? Promise.resolve(requests.map(() => notLeader))
       : answerBatch(this.driver, requests);
     void answered.then((results) => {
       const answer: ClientBatchResult = {
-        version: clientProtocolVersion,
+        version,
         results,
         servedBy: describeServer(this.id, this.driver),
         sequence: this.driver.machine.state.sequence,
@@ -174,7 +182,7 @@ export class SimulatedLife implements Life {
       const { members } = this.storage.left;
       return this.#afterGate([], () => back({ type: "left", id, members }));
     }
-    this.#wake.arm(this.raft.wakeAtMs);
+    this.#wake.arm(this.driver.wakeAtMs);
     const status = describeStatus(id, this.driver);
     this.#afterGate([], () => back(status));
   }
@@ -226,6 +234,21 @@ export class SimulatedLife implements Life {
     });
   }
 
+  /** Asks a leader, as src/replica/peers.ts does. */
+  #readIndex(leader: string, request: ReadIndexRequest): Promise<ConfirmedIndex | null> {
+    const { world, id } = this.#host;
+    return new Promise((resolve) => {
+      world.agenda.after(world.timing.callMs, () => resolve(null));
+      this.#afterGate([], () => {
+        world.ask(id, leader, {
+          take: (life, back) => life.answer({ version: 2, requests: [request] }, back),
+          answered: (bytes) => this.#host.whenRunning(() => resolve(confirmedIn(bytes))),
+          failed: () => resolve(null),
+        });
+      });
+    });
+  }
+
   /** Whatever is due, there is an alarm for it by then; and none where nothing is, for all who sleep. */
   #arm(atMs: number | null, nowMs: number): void {
     this.#wake.arm(atMs);
@@ -269,4 +292,11 @@ export class SimulatedLife implements Life {
       return output;
     };
   }
+}
+
+function confirmedIn(bytes: Uint8Array): ConfirmedIndex | null {
+  const { results, servedBy } = fromBytes<ClientBatchResult>(bytes);
+  const [result] = results;
+  if (result?.type !== "index") return null;
+  return { index: asIndex(result.index), epoch: servedBy.epoch ?? 1 };
 }

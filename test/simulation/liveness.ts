@@ -3,8 +3,10 @@ import { type Member, isAmong, isMember, membersOf, votersOf } from "../../src/r
 import { Violation, check } from "../invariants/check.ts";
 import type { BatchClient } from "./batch-client.ts";
 import type { SimulatedClient } from "./client.ts";
+import { clearAway, nothingIsOverdue, valuesGo, valuesGoAsleep } from "./expiries.ts";
 import type { Host } from "./host.ts";
 import { night } from "./night.ts";
+import { counters } from "./tally.ts";
 import { calm } from "./weather.ts";
 import type { World } from "./world.ts";
 
@@ -45,8 +47,10 @@ export async function recover(
   const core = votersIn(world).filter(({ id }) => !minority.ids.has(id));
   const isOver = (): boolean => everybody.every(({ isDone }) => isDone);
   await world.runUntil("every request has ended", isOver, patienceMs);
-  await verify(world, clients[0]!);
-  await statesAreRight(world, clients[0]!);
+  const [client] = clients as [SimulatedClient];
+  await world.finish("a new request has ended", client.verify(), 3 * patienceMs);
+  await statesAreRight(world, client);
+  await world.finish("counters are read", countersAreRight(world, client), patienceMs);
   await alarmsAreSet(world);
   // Whom no request has reached since, an alarm does.
   for (const host of world.hosts.values()) host.mendAlarm();
@@ -61,16 +65,33 @@ export async function recover(
   }
   if (minority.ids.size === 0) await preferredLeads(world, core);
   if (minority.ids.size === 0) await othersHaveLeft(world);
-  if (maySleep(world, minority)) await night(world, core, clients[0]!);
+  await expire(world, core, client, minority);
+  await agreeAll(world, core);
+  if (maySleep(world, minority)) await night(world, core, client);
   else await rest(world, core);
   world.judge(() => {
     world.invariants.commits.quorumHoldsCommitted();
     for (const { id, life } of core) {
-      const records = [...life.storage.requestRecords()];
-      world.ledger.holds(id, life.storage.table, records);
+      world.ledger.holds(id, life.driver.machine.state, life.storage);
     }
   });
   await world.runFor(1);
+}
+
+/** What is to go by itself has gone, or goes; and in the end there is nothing left that would. */
+async function expire(
+  world: World,
+  core: readonly Host[],
+  client: SimulatedClient,
+  minority: Minority,
+): Promise<void> {
+  nothingIsOverdue(world);
+  const what = (["nothing", "awake", "asleep"] as const)[world.random("expire").between(0, 2)]!;
+  if (what === "awake") await valuesGo(world, client);
+  await clearAway(world, client);
+  if (what !== "asleep" || !maySleep(world, minority)) return;
+  await agreeAll(world, core);
+  await valuesGoAsleep(world, core, client, minority.ids.size === 0 && core.length > 2);
 }
 
 const votersIn = (world: World): Host[] =>
@@ -177,7 +198,7 @@ async function alarmsAreSet(world: World): Promise<void> {
   for (const { life } of world.hosts.values()) life.poke(() => {});
   for (const host of voters) {
     // Out of reach, one may not know yet that it has a vote.
-    const isSet = host.hasAlarm || host.life.raft.wakeAtMs === null || voters.length === 1;
+    const isSet = host.hasAlarm || host.life.driver.wakeAtMs === null || voters.length === 1;
     check(isSet, "alarm", () => `${host.id} has none`);
   }
 }
@@ -190,14 +211,13 @@ function requestsHaveEnded({ hosts }: World): void {
   }
 }
 
-async function verify(world: World, client: SimulatedClient): Promise<void> {
-  let ended: Error | "well" | null = null;
-  client.verify().then(
-    () => (ended = "well"),
-    (error: unknown) => (ended = error as Error),
-  );
-  await world.runUntil("a new request has ended", () => ended !== null, 3 * patienceMs);
-  check(ended === "well", "liveness", () => (ended as unknown as Error).message);
+/** What clients were told of adds up to what is there. */
+async function countersAreRight(world: World, client: SimulatedClient): Promise<void> {
+  for (const key of counters) {
+    const { result } = await client.insist({ type: "get", key, metadataOnly: false });
+    const text = result.type === "value" ? new TextDecoder().decode(result.value!) : "0";
+    world.tally.isRight(key, Number(text));
+  }
 }
 
 /** Members whose state is wrong. */
@@ -215,14 +235,14 @@ async function statesAreRight(world: World, client: SimulatedClient): Promise<vo
     while (wrongIn(world).length > 0) {
       for (const key of corruptions.keys) await client.touch(key);
       for (let n = 0; n < world.digestEvery; n++) await client.touch("last");
-      // Where logs are very short, a repair gets through only when nobody writes.
-      await new Promise<void>((resolve) => world.agenda.after(2000, resolve));
+      // Where logs are very short, a repair gets through only when nobody writes, in however many chunks.
+      await new Promise<void>((resolve) => world.agenda.after(6000, resolve));
     }
     isOver = true;
   };
   void touchAll();
   const what = `all states are right, of ${wrongIn(world).join(" ")}`;
-  await world.runUntil(what, () => isOver, 3 * patienceMs);
+  await world.runUntil(what, () => isOver, 6 * patienceMs);
 }
 
 function agree(core: readonly Host[]): boolean {

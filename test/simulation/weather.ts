@@ -113,3 +113,7 @@ export function describeWeather(weather: Weather): string {
 
 export const faultsIn = (weather: Weather): Fault[] =>
   allFaults.filter((fault) => weather[fault] !== calm[fault]);
+
+/** Whether all clocks show the same, always. */
+export const hasRightClocks = ({ skewMs, clockJumpEveryMs, clockStopEveryMs }: Weather): boolean =>
+  skewMs + clockJumpEveryMs + clockStopEveryMs === 0;

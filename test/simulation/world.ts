@@ -1,14 +1,12 @@
 import { defaultSizes } from "../../src/raft/config.ts";
 import { chunkBytes as usualChunkBytes } from "../../src/replica/chunked-export.ts";
-import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
+import type { LogLimits } from "../../src/replica/compaction.ts";
 import { type Configuration, type Member, halvesOf, isMember } from "../../src/raft/membership.ts";
 import { majority } from "../../src/raft/quorum.ts";
 import { Leader } from "../../src/raft/leader.ts";
 import type { Message } from "../../src/raft/messages.ts";
 import { Random } from "../../src/raft/random.ts";
 import { windowSize } from "../../src/kv/request-window.ts";
-import type { MachineState } from "../../src/kv/state-machine.ts";
-import type { Row } from "../../src/kv/table.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { PeerVersion } from "../../src/protocol/peer.ts";
 import { Violation, check } from "../invariants/check.ts";
@@ -16,21 +14,23 @@ import { Invariants } from "../invariants/invariants.ts";
 import type { Life, Step } from "../invariants/life.ts";
 import { foundedBy } from "../support/members.ts";
 import { Agenda } from "./agenda.ts";
-import { Corruptions } from "./corruptions.ts";
+import { Corruptions, wrongRow, wrongState } from "./corruptions.ts";
 import { Builds, passed } from "./builds.ts";
 import { Host } from "./host.ts";
+import { Hearsay } from "./hearsay.ts";
 import { Ledger } from "./ledger.ts";
 import type { SimulatedLife } from "./life.ts";
 import { type Cargo, Links } from "./links.ts";
+import { Proposals } from "./proposals.ts";
+import { type Sizes, drawLogLimits, drawSizes } from "./sizes.ts";
 import { Sightings } from "./sometimes.ts";
+import { Tally } from "./tally.ts";
 import { type Timing, drawTiming } from "./timing.ts";
 import type { Trace } from "./trace.ts";
 import { VirtualHost } from "./virtual-host.ts";
 import type { Plan } from "./run.ts";
 import { Watcher } from "./watcher.ts";
-import type { Weather } from "./weather.ts";
-
-export type Sizes = { readonly [Name in keyof typeof defaultSizes]: number };
+import { type Weather, hasRightClocks } from "./weather.ts";
 
 /** What somebody hears of a call to a replica: one of the two, or nothing. */
 interface Hearing<Answer> {
@@ -58,6 +58,11 @@ export class World {
   readonly #durables = new Map<string, Pick<Life, "id" | "durable">>();
   readonly invariants: Invariants;
   readonly ledger: Ledger;
+  readonly proposals: Proposals;
+  /** Whether all clocks show the world's time. */
+  readonly clocksAreRight: boolean;
+  readonly hearsay = new Hearsay();
+  readonly tally = new Tally();
   readonly corruptions = new Corruptions();
   readonly virtual: VirtualHost;
   readonly builds: Builds;
@@ -94,7 +99,16 @@ export class World {
     this.#calls = this.random("calls");
     this.sizes = weather.smallSizes > 0 ? drawSizes(this.random("sizes")) : defaultSizes;
     this.requestWindow = [8, 50, windowSize, windowSize][this.random("window").between(0, 3)]!;
-    this.ledger = new Ledger(this.seen, this.requestWindow, this.corruptions);
+    this.builds = new Builds(this.random("builds"), this.founders);
+    this.clocksAreRight = hasRightClocks(weather);
+    this.ledger = new Ledger({
+      seen: this.seen,
+      corruptions: this.corruptions,
+      window: this.requestWindow,
+      nowMs: () => this.agenda.nowMs,
+      isPunctual: this.clocksAreRight && !this.builds.isMixed,
+    });
+    this.proposals = new Proposals(this);
     // What has been tampered with is to be found within a run.
     const often = weather.corruptEveryMs > 0 ? 3 : 4;
     this.digestEvery = [1, 2, 5, 20, 256][this.random("digests").between(0, often)]!;
@@ -103,7 +117,6 @@ export class World {
     this.logLimits = drawLogLimits(this.random("log"));
     this.chunkBytes = [50, 100, 100, 300, usualChunkBytes][this.random("chunks").between(0, 4)]!;
     this.#members = foundedBy(this.founders).voters;
-    this.builds = new Builds(this.random("builds"), this.founders);
     this.virtual = new VirtualHost(this.agenda, this.random("edges"));
     this.links = new Links(this.agenda, this.random("links"), this.seen, weather);
     this.invariants = new Invariants(foundedBy(this.founders), this.#durables);
@@ -174,6 +187,17 @@ export class World {
     }
   }
 
+  /** Runs until somebody's work has ended, and well. */
+  async finish(what: string, work: Promise<unknown>, withinMs: number): Promise<void> {
+    let ended: Error | "well" | null = null;
+    work.then(
+      () => (ended = "well"),
+      (error: unknown) => (ended = error as Error),
+    );
+    await this.runUntil(what, () => ended !== null, withinMs);
+    check(ended === "well", "liveness", () => (ended as unknown as Error).message);
+  }
+
   /** How often these replicas have written. */
   written(hosts: readonly Host[]): number {
     return hosts.reduce((sum, { id }) => sum + (this.#writes.get(id) ?? 0), 0);
@@ -190,7 +214,7 @@ export class World {
     const version = this.builds.versionBetween(from, to);
     // The whole call counts as lost, as src/replica/peers.ts has it.
     if (passed(version, messages, this.#members).length < messages.length) {
-      this.seen.saw("message that peer version 1 cannot say");
+      if (version === 1) this.seen.saw("message that peer version 1 cannot say");
       this.agenda.after(1, failed);
       return;
     }
@@ -206,7 +230,7 @@ export class World {
 
   /** Messages go as bytes, since on a real way nothing is shared. Returns what becomes of them. */
   #copied(version: PeerVersion, messages: readonly Message[]): () => Message[] {
-    if (version === 1) this.seen.saw("message in peer version 1", messages.length);
+    if (version !== 3) this.seen.saw(`message in peer version ${version}`, messages.length);
     const whole = passed(version, messages, this.#members);
     const bytes = toBytes(whole.map(({ said }) => said));
     return () => {
@@ -279,11 +303,9 @@ export class World {
     }
     // Until it is durable, a crash may bring back what was there.
     void storage.gate().then(() => this.corruptions.repaired(id));
+    if (storage.outcomes.newest() !== null) this.seen.saw("outcome of a name by snapshot");
     this.judge(() => {
-      const { state } = driver.machine;
-      this.ledger.applied(id, state);
-      this.ledger.shows(id, storage.table, state.revision);
-      this.ledger.remembers(id, [...storage.requestRecords()], state.sequence);
+      this.ledger.holds(id, driver.machine.state, storage);
     });
   }
 
@@ -353,6 +375,7 @@ export class World {
     this.trace.step(this.agenda.nowMs, step);
     this.#guard(() => {
       this.invariants.stepped(step);
+      this.proposals.stepped(step);
       this.ledger.read(this.invariants.commits.committed);
       const { output, before, replica } = step;
       if (output.persist !== null || replica.raft.log.commitIndex > before.commitIndex) {
@@ -364,8 +387,8 @@ export class World {
       const isRight = isReplaced || !raft.audit.hasDiverged || this.corruptions.has(id);
       check(isRight, "no false alarm", () => `${id} takes its state for wrong, and it is right`);
       if (step.input.type === "applied") {
-        const { driver } = step.replica as SimulatedLife;
-        this.ledger.applied(step.replica.id, driver.machine.state);
+        const { driver, storage } = step.replica as SimulatedLife;
+        this.ledger.applied(id, before.appliedIndex, driver.machine.state, storage);
       }
     });
     const { output, before, replica } = step;
@@ -425,36 +448,3 @@ export class World {
  * violation, since a group can't be asked to see that; and nothing can be said of it any more.
  */
 export class Hopeless extends Error {}
-
-/** Another one each time, never one of before. */
-const wrongRow = ({ value, ...row }: Row): Row => ({
-  ...row,
-  value: new Uint8Array([...value, 0]),
-  version: row.version + 1000,
-});
-
-function wrongState({ hash, ...state }: MachineState): MachineState {
-  const last = (Number.parseInt(hash.at(-1)!, 16) + 1) % 16;
-  return { ...state, hash: hash.slice(0, -1) + last.toString(16) };
-}
-
-/** Mostly logs that are cut again and again in the course of a run. */
-function drawLogLimits(random: Random): LogLimits {
-  if (random.between(0, 3) === 0) return logLimits(8 * 1024 * 1024);
-  const maxBytes = random.between(50, [300, 1000, 5000][random.between(0, 2)]!);
-  const keepBytes = random.between(0, maxBytes >> 1);
-  // Where nothing is kept for followers, whoever is a little slow needs a snapshot.
-  return { maxBytes, keepBytes, mostBytes: maxBytes * [1, 1, 1, 20, 1e6][random.between(0, 4)]! };
-}
-
-/** Limits that a few small entries reach. */
-function drawSizes(random: Random): Sizes {
-  return {
-    maxMessageBytes: random.between(1, 400),
-    maxInflightMessages: random.between(1, 4),
-    maxInflightBytes: random.between(1, 800),
-    maxUncommittedBytes: random.between(1, 1000),
-    maxApplyBytes: random.between(1, 300),
-    logCacheBytes: random.between(1, 300),
-  };
-}

@@ -1,4 +1,4 @@
-import type { Command } from "../../src/kv/command.ts";
+import type { PutCommand } from "../../src/kv/command.ts";
 import type { ClientResult } from "../../src/protocol/client.ts";
 import { type RaftConfig, defaultSizes } from "../../src/raft/config.ts";
 import { describeMessage, describePersist } from "../../src/raft/describe.ts";
@@ -6,7 +6,7 @@ import type { AppendEntriesRequest, AppendResult, Message } from "../../src/raft
 import { type Entry, type EntryId, asIndex, asTerm, zeroEntryId } from "../../src/raft/types.ts";
 import { type LogLimits, logLimits } from "../../src/replica/compaction.ts";
 import { Driver } from "../../src/replica/driver.ts";
-import type { Storage } from "../../src/replica/ports.ts";
+import type { Peers, Storage } from "../../src/replica/ports.ts";
 import { windowSize } from "../../src/kv/request-window.ts";
 import { utf8 } from "./machine-bench.ts";
 import { MemoryDisk, type MemoryStorage } from "./memory-storage.ts";
@@ -32,6 +32,12 @@ export class DriverBench {
   readonly driver: Driver;
   readonly sent: Message[] = [];
   readonly aborts: { readonly error: unknown; readonly state: string }[] = [];
+  /** Answers what the driver asks a leader; by default nobody can be reached. */
+  readIndex: Peers["readIndex"] = () => Promise.resolve(null);
+  /** Peers that run older code. */
+  readonly older = new Set<string>();
+  /** How often it was said that there is something new to watch. */
+  changes = 0;
   nowMs = 1000;
   #trace: string[] = [];
 
@@ -67,9 +73,13 @@ export class DriverBench {
             this.sent.push(...messages);
             this.#note(`send ${to}: ${messages.map(describeMessage).join(" + ")}`);
           },
+          isOlder: (node) => this.older.has(node),
+          readIndex: (leader, request) => this.readIndex(leader, request),
         },
         wake: { arm: (atMs) => this.#note(`arm ${atMs === null ? "never" : atMs - 1000}`) },
-        clock: { nowMs: () => this.nowMs },
+        clock: { nowMs: () => this.nowMs, wallMs: () => this.nowMs },
+        changed: () => this.changes++,
+        alone: () => this.#note("alone"),
         diverged: (at) => this.#note(at === null ? "repaired" : `diverged at ${at}`),
         abort: (error, state) => {
           this.aborts.push({ error, state });
@@ -134,7 +144,7 @@ export class DriverBench {
 
   /** A storage that leaves a line at each write and each wait. */
   #traced(storage: MemoryStorage): Storage {
-    const { table } = storage;
+    const { table, leases, uploads, history, outcomes } = storage;
     return {
       get hardState() {
         return storage.hardState;
@@ -147,7 +157,7 @@ export class DriverBench {
       },
       log: storage.log,
       table: {
-        get: (key) => table.get(key),
+        ...table,
         put: (key, row) => {
           this.#note(`put ${key}`);
           table.put(key, row);
@@ -157,16 +167,22 @@ export class DriverBench {
           table.delete(key);
         },
       },
+      leases,
+      uploads,
+      history,
+      outcomes,
       persist: (persist) => {
         this.#note(describePersist(persist));
         storage.persist(persist);
       },
       openExport: (state) => storage.openExport(state),
+      changesAfter: (revision) => storage.changesAfter(revision),
+      openView: (state) => storage.openView(state),
       requestRecords: () => storage.requestRecords(),
-      saveMachine: (state, records) => {
+      saveMachine: (state, records, changes) => {
         const ids = records.map(({ requestId }) => requestId).join();
         this.#note(`save machine at ${state.appliedIndex} with ${ids}`);
-        storage.saveMachine(state, records);
+        storage.saveMachine(state, records, changes);
       },
       durable: async () => {
         this.#note("wait until durable");
@@ -208,7 +224,7 @@ export const id = (term: number, index: number): EntryId => ({
   index: asIndex(index),
 });
 
-export const put = (requestId: string, key = requestId, floor = 0): Command => ({
+export const put = (requestId: string, key = requestId, floor = 0): PutCommand => ({
   type: "put",
   requestId,
   floor,

@@ -1,6 +1,7 @@
 import type { EdgeBindings } from "../../src/edge/env.ts";
-import type { Command, CommandResult } from "../../src/kv/command.ts";
+import type { DeleteCommand, PutCommand } from "../../src/kv/command.ts";
 import { windowSize } from "../../src/kv/request-window.ts";
+import type { CommandResult } from "../../src/kv/result.ts";
 import {
   type ChangeRequest,
   type ChangeResult,
@@ -8,6 +9,8 @@ import {
   type ClientBatchResult,
   type ClientRequest,
   type ClientResult,
+  type ClientVersion,
+  type GetRequest,
   type MemberStatus,
   type RebuildRequest,
   type RebuildResult,
@@ -15,10 +18,11 @@ import {
   type StatusResult,
   type TransferRequest,
   type TransferResult,
-  clientProtocolVersion,
+  clientVersions,
 } from "../../src/protocol/client.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import { replicaPath } from "../../src/protocol/replica-call.ts";
+import { UnknownVersion } from "../../src/protocol/version.ts";
 
 interface Row {
   readonly value: Uint8Array;
@@ -27,6 +31,9 @@ interface Row {
   readonly modRevision: number;
   readonly version: number;
 }
+
+/** Of all that can be asked of a replica, what the tests with one that is not real ask of it. */
+type PlainRequest = GetRequest | PutCommand | DeleteCommand;
 
 /** What replicas agree on: the keys, and what became of the last commands, each applied once. */
 export class FakeTable {
@@ -42,7 +49,8 @@ export class FakeTable {
     this.#windowSize = window;
   }
 
-  apply(request: ClientRequest): ClientResult {
+  /** Takes no notice of conditions and the like: see real-store.ts for a store that does. */
+  apply(request: PlainRequest): ClientResult {
     if (request.type === "get") return this.#read(request.key, request.metadataOnly);
     const known = this.#outcomes.get(request.requestId);
     if (known !== undefined) return known.result;
@@ -65,10 +73,11 @@ export class FakeTable {
     const row = this.rows.get(key);
     if (row === undefined) return { type: "absent", revision: this.revision };
     const size = row.value.byteLength;
-    return { type: "value", ...row, size, value: metadataOnly ? null : row.value };
+    const value = metadataOnly ? null : row.value;
+    return { type: "value", ...row, ...plain, size, value };
   }
 
-  #put({ key, value, contentType }: Command & { type: "put" }): CommandResult {
+  #put({ key, value, contentType }: PutCommand): CommandResult {
     const old = this.rows.get(key);
     const modRevision = ++this.revision;
     this.rows.set(key, {
@@ -94,6 +103,9 @@ export class FakeTable {
   }
 }
 
+/** What a value has beyond itself: nothing. */
+const plain = { metadata: null, expiresMs: null, lease: null, large: null } as const;
+
 /** What a replica does with a request, in the words of a story. */
 export type Act =
   | "leads"
@@ -104,6 +116,12 @@ export type Act =
   | "drops"
   | "is unsure"
   | "expires"
+  /** Another write of the same idempotency key is under way. */
+  | "is at it"
+  /** It leads others that run older code. */
+  | "has to wait"
+  /** It runs older code itself. */
+  | "is old"
   | "applies, then breaks"
   | "applies, then hangs"
   | "applies, then is unsure"
@@ -116,7 +134,7 @@ export type Act =
 /** A request as a replica got it. */
 export interface Call {
   readonly replica: string;
-  readonly request: ClientRequest;
+  readonly request: PlainRequest;
 }
 
 /** A replica that is called, and how the edge asks for its object. */
@@ -202,8 +220,8 @@ export class FakeGroup {
     switch (path) {
       case `POST ${replicaPath.client}`: {
         const { version, requests } = fromBytes<ClientBatch>(init.body as ArrayBuffer);
-        if (version !== clientProtocolVersion) return new Response("version?", { status: 400 });
-        return this.#client(id, requests, signal);
+        if (!clientVersions.includes(version)) return new Response("version?", { status: 400 });
+        return this.#client(id, version, requests.map(asPlain), signal);
       }
       case `POST ${replicaPath.poke}`:
         this.pokes.push(id);
@@ -237,7 +255,8 @@ export class FakeGroup {
 
   async #client(
     id: string,
-    requests: readonly ClientRequest[],
+    version: ClientVersion,
+    requests: readonly PlainRequest[],
     signal: AbortSignal,
   ): Promise<Response> {
     for (const request of requests) this.calls.push({ replica: id, request });
@@ -249,7 +268,7 @@ export class FakeGroup {
     const apply = (): ClientResult[] => requests.map((request) => this.table.apply(request));
     const answer = (results: ClientResult[], role = "leader"): Response => {
       const batch: ClientBatchResult = {
-        version: clientProtocolVersion,
+        version,
         results,
         servedBy: { replica: id, region: "local", role, term: 1, epoch: this.epoch },
         sequence: this.table.sequence,
@@ -257,6 +276,8 @@ export class FakeGroup {
       return new Response(toBytes(batch));
     };
     const all = (result: ClientResult): ClientResult[] => requests.map(() => result);
+    const unlessRead = (result: ClientResult): ClientResult[] =>
+      requests.map((request) => (request.type === "get" ? this.table.apply(request) : result));
     switch (act) {
       case "leads":
         return answer(apply());
@@ -271,8 +292,13 @@ export class FakeGroup {
       case "is unsure":
         return answer(all({ type: "unknown" }));
       case "expires":
-        // Only writes can come too late.
-        return answer(requests.map((r) => (r.type === "get" ? this.table.apply(r) : expired)));
+        return answer(unlessRead({ type: "expired" }));
+      case "is at it":
+        return answer(unlessRead({ type: "inFlight" }));
+      case "has to wait":
+        return answer(unlessRead({ type: "tooOld" }));
+      case "is old":
+        return new UnknownVersion("client", version, []).toResponse();
       case "applies, then breaks":
         apply();
         throw new Error("Network connection lost.");
@@ -312,7 +338,7 @@ export class FakeGroup {
       throw new Error(`replica ${id} cannot be reached`);
     }
     if (/hangs/.test(act)) return hang(signal);
-    const leads = /^(?:leads|drops|expires)$/.test(act);
+    const leads = /^(?:leads|drops|expires|is at it|has to wait)$/.test(act);
     const leader = leads ? id : (/^follows (.+)$/.exec(act)?.[1] ?? null);
     return new Response(toBytes(statusOf(id, leads ? "leader" : "follower", leader)));
   }
@@ -356,7 +382,12 @@ export const statusOf = (
 export const votersNamed = (ids: readonly string[], region = "local"): MemberStatus[] =>
   ids.map((id) => ({ id, region, role: "voter", replaces: null }));
 
-const expired: ClientResult = { type: "expired" };
+function asPlain(request: ClientRequest): PlainRequest {
+  const { type } = request;
+  if (type === "get" || type === "put" || type === "delete") return request;
+  throw new TypeError(`a replica that is not real knows no ${type}`);
+}
+
 const believable: ClientResult = { type: "put", created: true, revision: 1 };
 
 /** An edge that asks so often runs hot. Then nobody answers any more, so that time can pass. */

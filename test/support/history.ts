@@ -1,14 +1,21 @@
-import type { Command, CommandResult } from "../../src/kv/command.ts";
-import type { ClientRequest, ClientResult } from "../../src/protocol/client.ts";
+import type { DeleteCommand, PutCommand } from "../../src/kv/command.ts";
+import type { DirectResult } from "../../src/kv/result.ts";
+import type { ClientResult, GetRequest } from "../../src/protocol/client.ts";
+
+type Write = PutCommand | DeleteCommand;
+export type Request = GetRequest | Write;
 
 /** What a client saw of one request: from the first attempt to the answer that counted. */
 export interface Operation {
-  readonly request: ClientRequest;
+  readonly request: Request;
   readonly invokedMs: number;
   /** Null when the client never learnt what became of it. */
   answeredMs: number | null;
   result: ClientResult | null;
 }
+
+/** What comes of a write, once it has taken effect. */
+type Changed = Extract<DirectResult, { readonly type: "put" | "deleted" }>;
 
 /** A key's value at each revision that changed it; null for a delete. */
 type Versions = { readonly revision: number; readonly value: string | null }[];
@@ -20,8 +27,8 @@ type Versions = { readonly revision: number; readonly value: string | null }[];
  *
  * @param log the commands of all committed entries, in order.
  */
-export function checkHistory(log: readonly Command[], operations: readonly Operation[]): void {
-  const results = new Map<string, CommandResult>();
+export function checkHistory(log: readonly Write[], operations: readonly Operation[]): void {
+  const results = new Map<string, Changed>();
   const keys = new Map<string, Versions>();
   const versionsOf = (key: string): Versions => {
     if (!keys.has(key)) keys.set(key, [{ revision: 0, value: null }]);
@@ -61,7 +68,7 @@ export function checkHistory(log: readonly Command[], operations: readonly Opera
   }
 
   /** The revisions at which the answer was true. */
-  function whereSeen(request: ClientRequest, result: ClientResult): [from: number, to: number] {
+  function whereSeen(request: Request, result: ClientResult): [from: number, to: number] {
     if (request.type !== "get") {
       const expected = results.get(request.requestId);
       if (JSON.stringify(expected) !== JSON.stringify(result)) {
@@ -69,7 +76,7 @@ export function checkHistory(log: readonly Command[], operations: readonly Opera
           `${describe(request)} was answered ${JSON.stringify(result)}, but the log says ${JSON.stringify(expected)}`,
         );
       }
-      return [expected!.type === "expired" ? 0 : expected!.revision, revisionOf(expected!)];
+      return [expected!.revision, expected!.revision];
     }
     const versions = versionsOf(request.key);
     if (result.type === "absent") {
@@ -90,12 +97,9 @@ export function checkHistory(log: readonly Command[], operations: readonly Opera
   }
 }
 
-const revisionOf = (result: CommandResult): number =>
-  result.type === "expired" ? Number.POSITIVE_INFINITY : result.revision;
-
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-const describe = (request: ClientRequest): string =>
+const describe = (request: Request): string =>
   request.type === "get"
     ? `get ${request.key}`
     : `${request.type} ${request.key} #${request.requestId}`;

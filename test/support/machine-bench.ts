@@ -1,5 +1,7 @@
-import type { Command, CommandResult } from "../../src/kv/command.ts";
+import type { ClientCommand, Command } from "../../src/kv/command.ts";
+import { Outcomes, outcomeLimits } from "../../src/kv/outcomes.ts";
 import { RequestWindow, windowSize } from "../../src/kv/request-window.ts";
+import type { CommandResult } from "../../src/kv/result.ts";
 import { type MachineState, StateMachine } from "../../src/kv/state-machine.ts";
 import type { Row } from "../../src/kv/table.ts";
 import { MemoryDisk, type MemoryStorage } from "./memory-storage.ts";
@@ -83,7 +85,7 @@ export class MachineBench {
    * at its end or without. An id of its own and the newest sequence number stand for what is left
    * out.
    */
-  command(text: string): Command {
+  command(text: string): ClientCommand {
     const words = text.split(" ");
     const take = (mark: string): string | undefined => {
       const at = words.findIndex((word) => word.startsWith(mark));
@@ -99,7 +101,12 @@ export class MachineBench {
   #open(): void {
     this.#storage = this.#disk.open();
     this.#window = new RequestWindow(() => this.#storage.requestRecords(), windowSize);
-    this.#machine = new StateMachine(this.#storage.table, this.#window, this.#storage.machineState);
+    const { table, leases, uploads, history, machineState } = this.#storage;
+    const outcomes = new Outcomes(this.#storage.outcomes, outcomeLimits);
+    this.#machine = new StateMachine(
+      { table, leases, uploads, history, window: this.#window, outcomes },
+      machineState,
+    );
   }
 
   #catchUp(): CommandResult[] {
@@ -108,7 +115,8 @@ export class MachineBench {
       results.push(...this.#machine.apply(at + 1, this.#entries[at]!));
     }
     const records = this.#window.takeUnsaved();
-    if (records.length > 0) this.#storage.saveMachine(this.state, records);
+    const changes = this.#machine.takeChanges();
+    if (records.length > 0) this.#storage.saveMachine(this.state, records, changes);
     return results;
   }
 }
@@ -119,8 +127,8 @@ export function describeResult(result: CommandResult): string {
       return `${result.created ? "created" : "replaced"} r${result.revision}`;
     case "deleted":
       return `${result.deleted ? "deleted" : "nothing to delete"} r${result.revision}`;
-    case "expired":
-      return "expired";
+    default:
+      return result.type;
   }
 }
 

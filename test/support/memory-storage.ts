@@ -1,7 +1,12 @@
+import type { RevisionChanges } from "../../src/kv/changes.ts";
 import { type MachineState, initialState } from "../../src/kv/state-machine.ts";
 import { type RequestRecord, windowSize } from "../../src/kv/request-window.ts";
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
-import type { KvTable, Row } from "../../src/kv/table.ts";
+import { compareKeys, isWithin } from "../../src/kv/key-range.ts";
+import type { OutcomeTable } from "../../src/kv/outcomes.ts";
+import type { HistoryTable, OldRow } from "../../src/kv/history.ts";
+import type { UploadTable } from "../../src/kv/uploads.ts";
+import type { KvTable, LeaseTable } from "../../src/kv/table.ts";
 import { type AuditRecord, emptyAudit } from "../../src/raft/audit.ts";
 import type { Persist, Snapshot, SnapshotExport } from "../../src/raft/io.ts";
 import {
@@ -23,32 +28,68 @@ import {
 } from "../../src/replica/chunked-export.ts";
 import { type PackedRecord, packRecord, unpackRecord } from "../../src/replica/packed-record.ts";
 import type { Left } from "../../src/raft/membership.ts";
-import type { Storage, StoredLog } from "../../src/replica/ports.ts";
+import type { ChangesAfter, Storage, StoredLog } from "../../src/replica/ports.ts";
+import { gather, packChanges } from "../../src/replica/turn-changes.ts";
 import { type Turn, unpackChunk } from "../../src/replica/snapshot-chunk.ts";
 import type { Durable } from "../invariants/life.ts";
 import { foundedBy } from "./members.ts";
+import {
+  type Tables,
+  copyOfTables,
+  inOrder,
+  keysIn,
+  leasesIn,
+  outcomesIn,
+  historyIn,
+  partName,
+  uploadsIn,
+} from "./memory-tables.ts";
+
+interface TurnOfState {
+  readonly state: MachineState;
+  readonly records: readonly RequestRecord[];
+  /** Null when they are not known. */
+  readonly changes: readonly RevisionChanges[] | null;
+}
+
+/** What a snapshot brings. */
+interface State extends Tables {
+  machine: MachineState;
+  /** One element a turn that made any, as the replica's SQLite table has one row. */
+  turns: TurnOfState[];
+}
 
 /** What a disk holds. */
-interface Content {
+interface Content extends State {
   hardState: HardState;
   audit: AuditRecord;
   base: EntryId;
   configurations: readonly ConfigurationAt[];
   entries: Entry[];
-  rows: Map<string, Row>;
-  machine: MachineState;
-  /** One element a turn that made any, as the replica's SQLite table has one row. */
-  turns: { readonly state: MachineState; readonly records: readonly RequestRecord[] }[];
   /** What is kept of a group that this replica has left; null when it has left none. */
   left: Left | null;
   /** What has come of a snapshot. */
-  incoming: Pick<Content, "rows" | "machine" | "turns"> | null;
+  incoming: State | null;
 }
 
 /** What of a disk can be tampered with. */
-export type Tampered = Pick<Content, "rows" | "machine" | "turns">;
+export type Tampered = State;
+
+const emptyState = (): State => ({
+  rows: new Map(),
+  history: [],
+  leases: new Map(),
+  uploads: new Map(),
+  parts: new Map(),
+  outcomes: [],
+  machine: initialState,
+  turns: [],
+});
 
 type Write = (content: Content) => void;
+
+/** Few, so that whoever asks what was changed has to ask again. */
+const turnsAtATime = 4;
 
 interface DiskOptions {
   /**
@@ -71,9 +112,7 @@ export class MemoryDisk {
     base: zeroEntryId,
     configurations: [],
     entries: [],
-    rows: new Map(),
-    machine: initialState,
-    turns: [],
+    ...emptyState(),
     incoming: null,
     left: null,
   };
@@ -150,8 +189,13 @@ interface DiskPort {
 export class MemoryStorage implements Storage {
   readonly log: StoredLog;
   readonly table: KvTable;
+  readonly leases: LeaseTable;
+  readonly uploads: UploadTable;
+  readonly history: HistoryTable;
+  readonly outcomes: OutcomeTable;
   readonly #content: Content;
   readonly #disk: DiskPort;
+  readonly #openViews = new Set<StateView>();
   /** The turn under way. */
   #turn: Write[] = [];
   /** Turns that are over, in their order, each waiting to become durable. */
@@ -169,11 +213,13 @@ export class MemoryStorage implements Storage {
     this.#content = content;
     this.#disk = disk;
     this.log = new MemoryLog(content);
-    this.table = {
-      get: (key) => content.rows.get(key) ?? null,
-      put: (key, row) => this.#write(({ rows }) => rows.set(key, row)),
-      delete: (key) => this.#write(({ rows }) => rows.delete(key)),
-    };
+    const write = (change: (tables: Tables) => void): void => this.#write(change);
+    this.table = keysIn(content, write);
+    this.leases = leasesIn(content, write);
+    const isHeld = (): boolean => this.#openViews.size > 0;
+    this.history = historyIn(content, write, isHeld);
+    this.uploads = uploadsIn(content, write, isHeld);
+    this.outcomes = outcomesIn(content, write, isHeld);
   }
 
   get hardState(): HardState {
@@ -234,22 +280,46 @@ export class MemoryStorage implements Storage {
   }
 
   openExport(state: MachineState): SnapshotExport {
-    return new ChunkedExport(state, viewOf(this.#content, state.sequence), this.#disk.chunkBytes);
+    return new ChunkedExport(state, this.openView(state), this.#disk.chunkBytes);
+  }
+
+  openView(state: MachineState): StateView {
+    const view: StateView = viewOf(this.#content, state, () => {
+      this.#openViews.delete(view);
+    });
+    this.#openViews.add(view);
+    return view;
   }
 
   *requestRecords(): Iterable<RequestRecord> {
     for (const { records } of this.#content.turns) yield* records;
   }
 
-  saveMachine(state: MachineState, records: readonly RequestRecord[]): void {
+  saveMachine(
+    state: MachineState,
+    records: readonly RequestRecord[],
+    all: readonly RevisionChanges[],
+  ): void {
+    const changes = packChanges(all) === null ? null : all;
     this.#write((content) => {
       content.machine = state;
-      content.turns.push({ state, records });
+      content.turns.push({ state, records, changes });
       // Few at a time, as the replica's SQLite storage does it: what is left over must do no harm.
       for (let forgotten = 0; forgotten < 2; forgotten++) {
         if (content.turns[0]!.state.sequence <= state.sequence - windowSize) content.turns.shift();
       }
     });
+  }
+
+  changesAfter(revision: number): ChangesAfter {
+    const { turns } = this.#content;
+    const at = turns.findLastIndex(({ state }) => state.revision <= revision);
+    const left = turns.slice(at + 1, at + 1 + turnsAtATime);
+    return gather(
+      left.map(({ state, changes }) => ({ after: state.revision, changes })),
+      Math.max(turns[at]?.state.revision ?? 0, revision),
+      () => turns.findLast(({ changes }) => changes === null)!.state.revision,
+    );
   }
 
   async durable(): Promise<void> {
@@ -391,16 +461,13 @@ function copyOf(content: Content): Content {
   return {
     ...content,
     entries: [...content.entries],
-    rows: new Map(content.rows),
-    turns: [...content.turns],
+    ...copyOfState(content),
     incoming: content.incoming === null ? null : copyOfState(content.incoming),
   };
 }
 
-type State = NonNullable<Content["incoming"]>;
-
-const copyOfState = ({ rows, machine, turns }: State): State => ({
-  rows: new Map(rows),
+const copyOfState = ({ machine, turns, ...tables }: State): State => ({
+  ...copyOfTables(tables),
   machine,
   turns: [...turns],
 });
@@ -409,14 +476,25 @@ const copyOfState = ({ rows, machine, turns }: State): State => ({
 const sizeOf = ({ data }: Entry): number => data.byteLength + 20;
 
 /** A view is a copy: states are small here. */
-function viewOf(content: Content, sequence: number): StateView {
-  const { rows, turns } = copyOfState(content);
+function viewOf(
+  content: Content,
+  { sequence, revision }: MachineState,
+  closed: () => void,
+): StateView {
+  const { rows, history, leases, uploads, parts, outcomes, turns } = copyOfState(content);
   const packed = turns
     .filter(({ state }) => state.sequence > sequence - windowSize)
-    .map(({ state, records }): Turn => {
-      return { state, records: toBytes(records.map(packRecord)) };
+    .map(({ state, records, changes }): Turn => {
+      return {
+        state,
+        records: toBytes(records.map(packRecord)),
+        changes: changes === null ? null : packChanges(changes),
+      };
     });
-  const sorted = [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const [sortedRows, sortedLeases] = [inOrder(rows), inOrder(leases)];
+  const isAfter = (after: string) => {
+    return ([key]: readonly [string, unknown]): boolean => compareKeys(key, after) > 0;
+  };
   let isOpen = true;
   const first = <T>(all: readonly T[], sizeIn: (item: T) => number, maxBytes: number): T[] => {
     if (!isOpen) throw new Error("the view is closed");
@@ -427,23 +505,60 @@ function viewOf(content: Content, sequence: number): StateView {
       const left = packed.filter(({ state }) => state.appliedIndex > after);
       return first(left, ({ records }) => records.byteLength, maxBytes);
     },
-    rows: (after, maxBytes) => {
-      const left = sorted.filter(([key]) => key > after);
+    outcomes: (after, maxBytes) => {
+      const left = outcomes.filter(({ ordinal }) => ordinal > after);
+      return first(left, ({ bytes }) => bytes, maxBytes);
+    },
+    leases: (after, maxBytes) => {
+      const left = sortedLeases.filter(isAfter(after));
+      return first(left, ([lease]) => lease.length + 16, maxBytes);
+    },
+    uploads: () => inOrder(uploads),
+    parts: (upload, part, maxBytes) => {
+      const after = part < 0 ? "" : partName({ upload, part });
+      const left = inOrder(parts)
+        .filter(isAfter(after))
+        .map(([, each]) => each);
+      return first(left, ({ data }) => data.byteLength, maxBytes);
+    },
+    history: (key, at, maxBytes) => {
+      const isLeft = ({ key: each, row, untilRevision }: OldRow): boolean => {
+        const isNext = compareKeys(each, key) || row.modRevision - at;
+        return isNext > 0 && untilRevision <= revision;
+      };
+      const byKey = (a: OldRow, b: OldRow): number =>
+        compareKeys(a.key, b.key) || a.row.modRevision - b.row.modRevision;
+      const left = history.filter(isLeft).toSorted(byKey);
+      return first(left, ({ row }) => row.value.byteLength + 64, maxBytes);
+    },
+    rows: (range, maxBytes) => {
+      const left = sortedRows.filter(([key]) => isWithin(key, range));
       const page = first(left, ([key, { value }]) => key.length + value.byteLength, maxBytes);
       return { rows: page, end: page.length === left.length ? null : page.at(-1)![0] };
     },
-    close: () => (isOpen = false),
+    close: () => {
+      isOpen = false;
+      closed();
+    },
   };
 }
 
 function storeChunk(content: Content, place: number, data: Uint8Array): void {
-  const { state, turns, rows } = unpackChunk(data);
-  if (place === 0) content.incoming = { rows: new Map(), machine: state!, turns: [] };
+  const { state, turns, outcomes, leases, uploads, parts, history, rows } = unpackChunk(data);
+  if (place === 0) content.incoming = { ...emptyState(), machine: state! };
   const incoming = content.incoming!;
   for (const [key, row] of rows) incoming.rows.set(key, row);
-  for (const { state: after, records } of turns) {
-    const unpacked = fromBytes<PackedRecord[]>(records).map(unpackRecord);
-    incoming.turns.push({ state: after, records: unpacked });
+  for (const [lease, terms] of leases) incoming.leases.set(lease, terms);
+  for (const [upload, terms] of uploads) incoming.uploads.set(upload, terms);
+  incoming.history.push(...history);
+  for (const part of parts) incoming.parts.set(partName(part), part);
+  incoming.outcomes.push(...outcomes);
+  for (const { state: after, records, changes } of turns) {
+    incoming.turns.push({
+      state: after,
+      records: fromBytes<PackedRecord[]>(records).map(unpackRecord),
+      changes: changes === null ? null : fromBytes<RevisionChanges[]>(changes),
+    });
   }
 }
 
@@ -459,8 +574,11 @@ function replaceState(content: Content, snapshot: EntryId): void {
   if (incoming?.machine.appliedIndex !== snapshot.index) {
     throw new Error(`there is no snapshot at ${snapshot.index}`);
   }
-  content.rows = incoming.rows;
-  content.machine = incoming.machine;
-  content.turns = incoming.turns;
+  const { machine, turns } = incoming;
+  // The newest turn is the state, and the last entries may have had no effect worth a turn.
+  if ((turns.at(-1)?.state.appliedIndex ?? 0) < machine.appliedIndex) {
+    turns.push({ state: machine, records: [], changes: [] });
+  }
+  Object.assign(content, incoming);
   content.incoming = null;
 }

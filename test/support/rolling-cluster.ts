@@ -10,8 +10,11 @@ import { eventually } from "./eventually.ts";
 const namespace = "default";
 const ids = ["1", "2", "3"] as const;
 
-/** The code of a replica's Worker: as it is, or as it was recorded when it spoke peer version 1. */
-export type Build = "new" | "old";
+/** The code of a replica's Worker as it was recorded when it spoke an older peer version. */
+export type OldBuild = "version-1" | "version-2";
+
+/** The code of a replica's Worker: as it is, or as it was. */
+export type Build = "new" | OldBuild;
 
 /**
  * Three replicas in Workers of their own, each in its own process, so that each can run another build
@@ -27,8 +30,11 @@ export class RollingCluster {
   private constructor(folder: string, ports: readonly number[], fresh: string, logBytes: string) {
     this.#folder = folder;
     this.#ports = ports;
-    const old = join(import.meta.dirname, "../fixtures/worker-version-1.js");
-    this.#scripts = { new: fresh, old: readFileSync(old, "utf8") };
+    this.#scripts = {
+      new: fresh,
+      "version-1": recorded("version-1"),
+      "version-2": recorded("version-2"),
+    };
     const urls = Object.fromEntries(ids.map((id) => [id, this.url(id)]));
     this.#vars = {
       REPLICAS: String(ids.length),
@@ -75,11 +81,11 @@ export class RollingCluster {
   }
 
   /**
-   * A group that was founded by replicas of the old build, of which the first two have been upgraded, as it
+   * A group that was founded by replicas of an old build, of which the first two have been upgraded, as it
    * is halfway through a deploy.
    */
-  static async halfway(logBytes: string): Promise<RollingCluster> {
-    const cluster = await RollingCluster.start(["old", "old", "old"], logBytes);
+  static async halfway(old: OldBuild, logBytes: string): Promise<RollingCluster> {
+    const cluster = await RollingCluster.start([old, old, old], logBytes);
     const put = await fetch(`${cluster.url("1")}/v1/ns/${namespace}/keys/first`, {
       method: "PUT",
       body: "of old",
@@ -141,3 +147,6 @@ export class RollingCluster {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
+
+const recorded = (build: OldBuild): string =>
+  readFileSync(join(import.meta.dirname, `../fixtures/worker-${build}.js`), "utf8");

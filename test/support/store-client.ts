@@ -34,9 +34,15 @@ export class StoreClient {
     return this.send("DELETE", `/keys/${key}`);
   }
 
-  async send(method: string, path: string, body?: string | Uint8Array): Promise<Answer> {
+  async send(
+    method: string,
+    path: string,
+    body?: string | Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     const response = await fetch(this.#base + path, {
       method,
+      headers,
       redirect: "manual",
       ...(body === undefined ? {} : { body: body as RequestInit["body"] & {} }),
     });

@@ -23,7 +23,25 @@ export interface Answer {
  *
  * @throws Error when no whole answer came: whether anything was done there is not known then.
  */
-export function call({ method, url, headers = {}, body, timeoutMs }: Call): Promise<Answer> {
+export async function call(sent: Call): Promise<Answer> {
+  const { response, end } = await open(sent);
+  try {
+    const body = await readAll(response);
+    return { status: response.statusCode!, headers: response.headers, body };
+  } finally {
+    end();
+  }
+}
+
+/** An answer that has begun. */
+export interface Opened {
+  readonly response: IncomingMessage;
+  /** From now on it may take as long as it takes. */
+  readonly end: () => void;
+}
+
+/** The same, but resolves as soon as the answer begins. It must be whole in time all the same, until `end`. */
+export function open({ method, url, headers = {}, body, timeoutMs }: Call): Promise<Opened> {
   return new Promise((resolve, reject) => {
     const length = body === undefined ? 0 : Buffer.byteLength(body);
     const outgoing = request(url, {
@@ -32,22 +50,12 @@ export function call({ method, url, headers = {}, body, timeoutMs }: Call): Prom
       headers: { ...headers, "Content-Length": String(length) },
     });
     const timer = setTimeout(() => outgoing.destroy(new Error("no answer in time")), timeoutMs);
+    const end = (): void => clearTimeout(timer);
     outgoing.on("error", (error) => {
-      clearTimeout(timer);
+      end();
       reject(error);
     });
-    outgoing.on("response", (response) => {
-      readAll(response).then(
-        (all) => {
-          clearTimeout(timer);
-          resolve({ status: response.statusCode!, headers: response.headers, body: all });
-        },
-        (error: unknown) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      );
-    });
+    outgoing.on("response", (response) => resolve({ response, end }));
     outgoing.end(body);
   });
 }

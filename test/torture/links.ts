@@ -1,7 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Random } from "../../src/raft/random.ts";
-import { call, readAll } from "./http.ts";
+import { call, open, readAll } from "./http.ts";
 
 /** How the ways are, for all alike. Chances in thousandths, times in ms. */
 export interface Ways {
@@ -12,6 +12,14 @@ export interface Ways {
 }
 
 export const goodWays: Ways = { lostRequests: 0, lostAnswers: 0, doubledRequests: 0, delayMs: 0 };
+
+/** An answer of one process to another that goes on and on. */
+interface Stream {
+  readonly from: string;
+  readonly to: string;
+  readonly response: IncomingMessage;
+  readonly outgoing: ServerResponse;
+}
 
 /** Longer than anybody waits for an answer. */
 const patienceMs = 15_000;
@@ -27,6 +35,7 @@ export class Links {
   readonly #targets: ReadonlyMap<string, string>;
   readonly #homeOf: (id: string) => string;
   readonly #cut = new Set<string>();
+  readonly #streams = new Set<Stream>();
   ways: Ways = goodWays;
   /** Calls between replicas, and what became of them. */
   readonly counts = { messages: 0, lost: 0, doubled: 0 };
@@ -66,11 +75,17 @@ export class Links {
   /** Nothing gets from one to the other any more: neither calls nor answers to calls. */
   cut(from: string, to: string): void {
     this.#cut.add(`${from}>${to}`);
+    for (const stream of this.#streams) {
+      const isOn =
+        stream.from === from ? stream.to === to : stream.from === to && stream.to === from;
+      if (isOn) this.#settle(stream);
+    }
   }
 
   /** Joins everybody again. */
   mend(): void {
     this.#cut.clear();
+    for (const stream of this.#streams) this.#settle(stream);
   }
 
   heal(): void {
@@ -100,12 +115,49 @@ export class Links {
         .then(() => call(sent))
         .catch(() => {});
     }
-    const answer = await call(sent);
+    const { response, end } = await open(sent);
+    const type = response.headers["content-type"];
+    const head = type === undefined ? {} : { "content-type": type };
+    if (type === "text/event-stream") {
+      end();
+      outgoing.writeHead(response.statusCode!, head);
+      this.#stream({ from, to: home, response, outgoing });
+      return;
+    }
+    const answer = await readAll(response).finally(end);
     await this.#delay();
     if (this.#isLost(home, from, this.ways.lostAnswers)) return this.#lose(outgoing, isPeer);
-    const type = answer.headers["content-type"];
-    outgoing.writeHead(answer.status, type === undefined ? {} : { "content-type": type });
-    outgoing.end(answer.body);
+    outgoing.writeHead(response.statusCode!, head);
+    outgoing.end(answer);
+  }
+
+  /** Passes an answer on that has no end, piece by piece. */
+  #stream(stream: Stream): void {
+    const { from, to, response, outgoing } = stream;
+    this.#streams.add(stream);
+    const end = (): void => {
+      this.#streams.delete(stream);
+      response.destroy();
+      outgoing.destroy();
+    };
+    response.on("data", (piece: Buffer) => {
+      if (this.#isLost(to, from, this.ways.lostAnswers)) end();
+      else outgoing.write(piece);
+    });
+    response.on("end", () => outgoing.end());
+    response.on("error", end);
+    response.on("close", () => this.#streams.delete(stream));
+    outgoing.on("close", end);
+    outgoing.on("error", end);
+    this.#settle(stream);
+  }
+
+  /** A link that is cut says nothing: what is on its way stands still, or is gone when it is mended. */
+  #settle({ from, to, response, outgoing }: Stream): void {
+    const isCut = this.#cut.has(`${from}>${to}`) || this.#cut.has(`${to}>${from}`);
+    if (!isCut) response.resume();
+    else if (this.#chance(500)) response.pause();
+    else outgoing.destroy();
   }
 
   /** The caller hears nothing for long, or finds its connection closed. */

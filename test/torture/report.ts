@@ -7,7 +7,7 @@ export const isGood = ({ verdict, complaints }: TortureResult): boolean =>
 
 /** What came of a run, in a few lines. */
 export function describeResult(result: TortureResult, seconds: number): string {
-  const { operations, faults, peers, term, log, longestGapMs, complaints } = result;
+  const { operations, faults, peers, term, log, watched, longestGapMs, complaints } = result;
   const count = (status: string): number =>
     operations.filter((operation) => operation.status === status).length;
   const struck = [...faults].map(([name, times]) => `${times} ${name}`).join(", ");
@@ -18,6 +18,7 @@ export function describeResult(result: TortureResult, seconds: number): string {
     `longest gap  ${Math.round(longestGapMs)} ms without an acknowledged write`,
     `between replicas  ${peers.messages} calls, ${peers.lost} lost, ${peers.doubled} doubled`,
     `faults       ${struck === "" ? "none" : struck}`,
+    `watched      ${watched.watchers} were told ${watched.events} changes each, on ${watched.visits} connections`,
     `elections    the last term is ${term}`,
     `log          begins at ${log.first} and ends at ${log.last}`,
     ...complaints.map((complaint) => `WRONG        ${complaint}`),

@@ -9,6 +9,8 @@ import { TortureClient } from "./client.ts";
 import { type Status, TortureCluster } from "./cluster.ts";
 import { RotatingKeys } from "./keys.ts";
 import { Nemesis, type Plan } from "./nemesis.ts";
+import { checkWatched } from "./watch-check.ts";
+import { TortureWatcher } from "./watcher.ts";
 
 export interface TortureOptions {
   readonly replicas: number;
@@ -36,13 +38,18 @@ export interface TortureResult {
   readonly term: number;
   /** The oldest entry of the log that is still there in the end, and the newest. */
   readonly log: { readonly first: number; readonly last: number };
+  /** Those who watched, the events that one of them was told, and how often they were answered. */
+  readonly watched: { readonly watchers: number; readonly events: number; readonly visits: number };
   readonly verdict: Verdict;
   /** What is wrong besides: revisions, or replicas that do not agree. */
   readonly complaints: readonly string[];
 }
 
-/** How long replicas may take to agree once all faults are over. */
+/** How long replicas may take to agree once all faults are over, and those who watch to be told all. */
 const agreeMs = 30_000;
+
+/** They watch while clients work. */
+const watcherCount = 4;
 
 /**
  * Starts a cluster, lets clients work while a nemesis strikes, heals everything, waits until all
@@ -74,11 +81,17 @@ async function run(
     if (operation.op !== "get") acknowledged.push(operation.return / 1e6);
   };
   const edges = [...cluster.edges.values()];
+  const urls = [...edges, ...cluster.replicas.values()].map(({ url }) => url);
+  const watchers = Array.from({ length: watcherCount }, (_, i) => {
+    return new TortureWatcher(`w${i + 1}`, urls, new Random(seed * 1000 + 500 + i));
+  });
+  const seen = new Map<string, number>();
   const all = Array.from({ length: clients }, (_, i) => {
     return new TortureClient({
       name: `c${i + 1}`,
       edgeUrl: edges[i % edges.length]!.url,
       random: new Random(seed * 1000 + i),
+      seen,
       isReader: i % 4 >= 2,
       record,
     });
@@ -101,6 +114,9 @@ async function run(
   await readAll(all, keys.used, complaints);
   const revisions = checkRevisions(operations);
   if (revisions !== null) complaints.push(revisions);
+  complaints.push(...(await untilAllIsTold(watchers, statuses?.[0]?.revision ?? 0)));
+  const watched = await Promise.all(watchers.map((watcher) => watcher.end()));
+  complaints.push(...checkWatched(operations, watched));
   return {
     operations,
     latencies: latencies.sort((a, b) => a - b),
@@ -109,6 +125,11 @@ async function run(
     peers: cluster.links.counts,
     term: statuses?.[0]?.term ?? 0,
     log: { first: statuses?.[0]?.firstLogIndex ?? 0, last: statuses?.[0]?.lastLogIndex ?? 0 },
+    watched: {
+      watchers: watchers.length,
+      events: Math.max(...watched.map(({ events }) => events.length)),
+      visits: watchers.reduce((sum, { visits }) => sum + visits, 0),
+    },
     verdict: checkLinearizability(operations),
     complaints,
   };
@@ -148,6 +169,24 @@ async function agree(cluster: TortureCluster): Promise<Status[] | null> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return null;
+}
+
+/** Waits until those who watch have been told all up to a revision. Returns what is wrong with them. */
+async function untilAllIsTold(
+  watchers: readonly TortureWatcher[],
+  revision: number,
+): Promise<string[]> {
+  const endMs = Date.now() + agreeMs;
+  const isOpen = (watcher: TortureWatcher): boolean =>
+    watcher.revision < revision && !watcher.isCompacted;
+  while (watchers.some(isOpen) && Date.now() < endMs) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return watchers.flatMap((watcher) => {
+    if (watcher.isCompacted) return ["somebody who watched is told that some of it is gone"];
+    if (watcher.revision >= revision) return [];
+    return [`somebody who watched is at ${watcher.revision}, and not at ${revision}`];
+  });
 }
 
 async function describe(cluster: TortureCluster): Promise<string> {

@@ -1,10 +1,18 @@
 import type { Context } from "hono";
-import { readValue } from "../body.ts";
+import { type Terms, carry } from "../carry.ts";
+import { readCondition } from "../conditions.ts";
+import { consistencyNames, readConsistency } from "../consistency.ts";
+import type { ParameterName } from "../contract/parameters.ts";
+import { defined } from "../defined.ts";
 import type { EdgeEnv } from "../env.ts";
-import { type Draft, Forwarding } from "../forward.ts";
+import { parseExpiry } from "../expiry.ts";
+import type { Draft } from "../forward.ts";
+import { readIdempotency } from "../idempotency.ts";
 import { type KeyPath, parseKeyPath } from "../key-path.ts";
+import { readLarge, takeIn } from "../large-value.ts";
+import { readMetadata } from "../metadata.ts";
 import { Problem } from "../problem.ts";
-import { checkConsistency, parseTimeout, readQuery } from "../query.ts";
+import { parseRevision, parseTimeout, readQuery } from "../query.ts";
 import { ReplicaGroup } from "../replica-group.ts";
 import { respond } from "../respond.ts";
 import { callRoll } from "../roll-call.ts";
@@ -12,54 +20,72 @@ import { checkWriteHeaders, readContentType } from "../write-headers.ts";
 
 /** `GET` and `HEAD …/keys/{key}`: the value, as it was put. */
 export async function getKey(c: Context<EdgeEnv>): Promise<Response> {
-  const target = readTarget(c);
+  const target = readTarget(c, ["revision"]);
   const metadataOnly = c.req.method === "HEAD";
-  return answer(c, target, { type: "get", key: target.path.key, metadataOnly });
+  const at = parseRevision(target.query.revision);
+  return answer(c, target, { type: "get", key: target.path.key, metadataOnly, ...defined({ at }) });
 }
 
 /** `PUT …/keys/{key}`: the body becomes the value. */
 export async function putKey(c: Context<EdgeEnv>): Promise<Response> {
-  const target = readTarget(c);
   const { raw } = c.req;
-  checkWriteHeaders(raw.headers);
+  const target = readTarget(c, ["ttl", "expires", "lease"]);
+  checkWriteHeaders(raw.headers, ["If-Match", "If-None-Match", "Idempotency-Key", "KV-Metadata"]);
+  const said = {
+    condition: readCondition(raw.headers),
+    expiry: parseExpiry(target.query, "bad_parameter", raw.headers.has("Idempotency-Key")),
+    metadata: readMetadata(raw.headers),
+  };
   const contentType = readContentType(raw.headers);
-  const value = await readValue(raw);
-  return answer(c, target, { type: "put", key: target.path.key, value, contentType });
+  const { key, namespace } = target.path;
+  const { value, large, fingerprint } = await takeIn(raw, new ReplicaGroup(c.env, namespace));
+  const idempotency = await readIdempotency(raw, fingerprint);
+  const optional = defined({ ...said, large, idempotency });
+  return answer(c, target, { type: "put", key, value, contentType, ...optional });
 }
 
 /** `DELETE …/keys/{key}`: succeeds also when there is nothing to delete. */
 export async function deleteKey(c: Context<EdgeEnv>): Promise<Response> {
+  const { raw } = c.req;
   const target = readTarget(c);
-  checkWriteHeaders(c.req.raw.headers);
-  return answer(c, target, { type: "delete", key: target.path.key });
+  checkWriteHeaders(raw.headers, ["If-Match", "If-None-Match", "Idempotency-Key"]);
+  const condition = readCondition(raw.headers);
+  const idempotency = await readIdempotency(raw);
+  const { key } = target.path;
+  return answer(c, target, { type: "delete", key, ...defined({ condition, idempotency }) });
 }
 
-interface Target {
+interface Target<Name extends string = never> extends Terms {
   readonly path: KeyPath;
-  readonly timeoutMs: number;
+  readonly query: Partial<Record<Name, string>>;
 }
 
-function readTarget({ req: { url } }: Context<EdgeEnv>): Target {
+function readTarget<Name extends ParameterName = never>(
+  { req: { url, raw } }: Context<EdgeEnv>,
+  names: readonly Name[] = [],
+): Target<Name> {
   const path = parseKeyPath(url);
-  const { timeout, consistency } = readQuery(url, ["timeout", "consistency"]);
-  checkConsistency(consistency);
-  return { path, timeoutMs: parseTimeout(timeout) };
+  const query = readQuery(url, [...common, ...names]);
+  const consistency = readConsistency(raw.headers, query, path.namespace);
+  return { path, timeoutMs: parseTimeout((query as CommonQuery).timeout), consistency, query };
 }
+
+const common = ["timeout", ...consistencyNames] as const;
+type CommonQuery = Partial<Record<(typeof common)[number], string>>;
 
 async function answer(
   c: Context<EdgeEnv>,
-  { path: { namespace, replica, rawKey }, timeoutMs }: Target,
+  { path: { namespace, replica, rawKey }, timeoutMs, consistency }: Target,
   draft: Draft,
 ): Promise<Response> {
   const group = new ReplicaGroup(c.env, namespace);
   if (replica !== null) await checkMember(group, replica, timeoutMs);
-  const forwarding = new Forwarding(group, draft, timeoutMs);
-  const forwarded = await (replica === null
-    ? forwarding.toLeader()
-    : forwarding.toReplica(replica));
+  const forwarded = await carry(c.req.raw, group, draft, { timeoutMs, consistency }, replica);
   const { search } = new URL(c.req.url);
   return respond(forwarded, {
-    isHead: c.req.method === "HEAD",
+    request: c.req.raw,
+    namespace,
+    read: (by, large) => readLarge(group, by, large),
     // The key as it was sent, so that following it asks for the very same.
     pathAt: (leader) => `/v1/ns/${namespace}/replicas/${leader}/keys/${rawKey}${search}`,
   });
