@@ -24,7 +24,7 @@ class HistoryBench {
     const { sequence: floor } = this.machine.state;
     const commands: ClientCommand[] = [];
     for (const draft of drafts) {
-      commands.push({ ...draft, requestId: `r${this.#count++}`, floor } as ClientCommand);
+      commands.push({ ...draft, requestId: `r${this.#count++}`, floor });
     }
     this.machine.apply({ type: "tick", nowMs: this.nowMs }, ...commands);
   }
