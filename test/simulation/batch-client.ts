@@ -3,7 +3,7 @@ import type { ClientBatch, ClientBatchResult, ClientResult } from "../../src/pro
 import { fromBytes, toBytes } from "../../src/protocol/codec.ts";
 import type { Random } from "../../src/raft/random.ts";
 import { replicaPath } from "../../src/protocol/replica-call.ts";
-import { type Drafts, draftsOf } from "./drafts.ts";
+import { type Drafts, draftsOf, leveled } from "./drafts.ts";
 import { handle } from "./edge.ts";
 import type { Operation } from "./ledger.ts";
 import type { Counting } from "./tally.ts";
@@ -155,7 +155,9 @@ export class BatchClient {
     const draft = this.#drafts.next();
     const identity = { requestId: `${this.#name}/${this.#count++}`, floor: this.#floor };
     if (isWrite(draft)) hearsay.asked(draft);
-    const request = isWrite(draft) ? { ...draft, ...identity } : draft;
+    const request = isWrite(draft)
+      ? { ...draft, ...identity }
+      : leveled(draft, this.#drafts.level());
     const operation = ledger.begin(request);
     return { draft, operation, counting: tally.begin(draft), isInDoubt: false };
   }

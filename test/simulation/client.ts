@@ -1,11 +1,11 @@
 import { type Draft, type Forwarded, isWrite } from "../../src/edge/forward.ts";
 import type { Expiry } from "../../src/kv/command.ts";
-import type { ListResult } from "../../src/protocol/client.ts";
+import type { Level, ListResult } from "../../src/protocol/client.ts";
 import type { Random } from "../../src/raft/random.ts";
 import { asTerm } from "../../src/raft/types.ts";
 import { check } from "../invariants/check.ts";
 import type { SimulatedEdge } from "./edge.ts";
-import { type Drafts, draftsOf } from "./drafts.ts";
+import { type Drafts, draftsOf, leveled } from "./drafts.ts";
 import type { Operation } from "./ledger.ts";
 import { type Counting, counters } from "./tally.ts";
 import { describe, describeAnswer } from "./wording.ts";
@@ -95,8 +95,9 @@ export class SimulatedClient {
     const timeoutMs = this.#among([200, 1000, 5000]);
     if (this.#random.between(0, 19) === 0) return this.#countUp(edge, timeoutMs);
     const draft = this.#drafts.next();
+    const level = isWrite(draft) ? null : this.#drafts.level();
     const replica = this.#random.between(0, 5) === 0 ? this.#among(this.#world.ids) : null;
-    const forwarded = await this.#send(draft, edge, timeoutMs, replica);
+    const forwarded = await this.#send(draft, edge, timeoutMs, replica, level);
     // A redirect is followed once, as a new request.
     if (forwarded?.type === "redirected") {
       this.#world.seen.saw("follower redirects");
@@ -137,11 +138,12 @@ export class SimulatedClient {
     edge: SimulatedEdge,
     timeoutMs: number,
     replica: string | null,
+    level: Level | null = null,
   ): Promise<Forwarded | null> {
     const world = this.#world;
-    const { answer, requestId, isolate } = edge.send(draft, timeoutMs, replica);
+    const { answer, requestId, isolate } = edge.send(draft, timeoutMs, replica, level);
     const writes = isWrite(draft);
-    const request = writes ? { ...draft, requestId, floor: 0 } : draft;
+    const request = writes ? { ...draft, requestId, floor: 0 } : leveled(draft, level);
     const operation = world.ledger.begin(request);
     const counting = world.tally.begin(draft);
     if (writes) {
@@ -191,6 +193,8 @@ export class SimulatedClient {
       case "answered": {
         const { result, servedBy } = forwarded;
         if (draft.type === "get") seen.saw("read answered");
+        if ("shown" in result && servedBy.role !== "leader")
+          seen.saw("read at a level by a follower");
         if (result.type === "listed") this.#count(result);
         hearsay.told(draft, result);
         if (ledger.tell(operation, result, servedBy.replica)) counting?.told(result);

@@ -2,6 +2,7 @@ import type { Expiry, NewValue, Operation } from "../../src/kv/command.ts";
 import type { Condition, KeyCondition } from "../../src/kv/condition.ts";
 import type { KeyRange } from "../../src/kv/key-range.ts";
 import { type Draft, type WriteDraft, isWrite } from "../../src/edge/forward.ts";
+import type { Level, ReadRequest } from "../../src/protocol/client.ts";
 import type { Random } from "../../src/raft/random.ts";
 import type { Hearsay } from "./hearsay.ts";
 import { counters } from "./tally.ts";
@@ -28,6 +29,10 @@ export function draftsOf(world: World, name: string, random: Random): Drafts {
   return new Drafts({ name, random, hearsay, nowMs, groupMs });
 }
 
+/** A read that says how old may be what it shows. */
+export const leveled = (read: ReadRequest, level: Level | null): ReadRequest =>
+  level === null ? read : ({ ...read, level } as ReadRequest);
+
 /** What a client may want: all there is, of few keys that all share. */
 export class Drafts {
   readonly #parts: DraftParts;
@@ -43,6 +48,20 @@ export class Drafts {
   next(): Draft {
     const draft = this.#draw();
     return isWrite(draft) ? this.#named(draft) : draft;
+  }
+
+  /** How old may be what a read shows; mostly not at all, and then only a leader may answer. */
+  level(): Level | null {
+    if (!this.#oneIn(5)) return null;
+    const { revision } = this.#parts.hearsay;
+    const maxWaitMs = this.#among([0, 20, 200]);
+    return this.#among<Level>([
+      { type: "linearizable" },
+      { type: "linearizable" },
+      { type: "session", epoch: 1, revision, maxWaitMs },
+      { type: "bounded", maxStalenessMs: this.#random.between(1, 500) },
+      { type: "any" },
+    ]);
   }
 
   /** Unlike any other, and sometimes long enough to fill a message. */

@@ -1,7 +1,7 @@
 import type { EdgeBindings } from "../../src/edge/env.ts";
 import { type Draft, type Forwarded, Forwarding, isWrite } from "../../src/edge/forward.ts";
 import { ReplicaGroup } from "../../src/edge/replica-group.ts";
-import type { ClientBatch } from "../../src/protocol/client.ts";
+import type { ClientBatch, Level } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
 import type { SimulatedLife } from "./life.ts";
 import type { World } from "./world.ts";
@@ -28,7 +28,7 @@ export class SimulatedEdge {
   }
 
   /**
-   * Takes a request of a client to the leader, or to one replica.
+   * Takes a request of a client to the leader, or to one replica; a read that names a level to any.
    *
    * @returns the answer, the id that a write goes by, and the isolate that has it.
    */
@@ -36,12 +36,13 @@ export class SimulatedEdge {
     draft: Draft,
     timeoutMs: number,
     replica: string | null,
+    level: Level | null,
   ): { answer: Promise<Forwarded>; requestId: string; isolate: number } {
     const attempts = { isolate: this.#isolate, count: 0 };
     const group = new ReplicaGroup(this.#env(attempts), this.#namespace);
     const forwarding = new Forwarding(group, draft, timeoutMs);
     const requestId = this.#world.virtual.newestId;
-    const answer = replica === null ? forwarding.toLeader() : forwarding.toReplica(replica);
+    const answer = forward(forwarding, replica, level);
     void answer.then(({ type }) => {
       const isRetried = type === "answered" && attempts.count > 1 && isWrite(draft);
       if (isRetried) this.#world.seen.saw("write answered by a second attempt");
@@ -102,6 +103,15 @@ export class SimulatedEdge {
       });
     });
   }
+}
+
+function forward(
+  forwarding: Forwarding,
+  replica: string | null,
+  level: Level | null,
+): Promise<Forwarded> {
+  if (replica !== null) return forwarding.toReplica(replica, level);
+  return level === null ? forwarding.toLeader() : forwarding.toNearest(level, null);
 }
 
 /** What a forwarding has sent, and the isolate that it belongs to. */

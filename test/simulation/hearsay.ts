@@ -25,6 +25,8 @@ const remembered = 5;
 /** What clients have heard and done, and tell each other, so that they want something of each other's. */
 export class Hearsay {
   readonly #keys = new Map<string, Heard>();
+  /** The newest that anybody has heard of. */
+  revision = 0;
   readonly leases: string[] = [];
   readonly names: Named[] = [];
   /** What is left of lists. */
@@ -42,6 +44,7 @@ export class Hearsay {
 
   /** Somebody was told something. */
   told(draft: Draft, result: ClientResult): void {
+    if ("revision" in result) this.revision = Math.max(this.revision, result.revision);
     switch (result.type) {
       case "value":
         if (draft.type === "get") this.#keys.set(draft.key, result);

@@ -10,6 +10,7 @@ import type { Corruptions } from "./corruptions.ts";
 import { History, type Span } from "./history.ts";
 import type { Holdings } from "./holdings.ts";
 import { Inventory } from "./inventory.ts";
+import { Knowledge } from "./knowledge.ts";
 import { Model } from "./model.ts";
 import { isSame } from "./same.ts";
 import type { Sightings } from "./sometimes.ts";
@@ -39,6 +40,8 @@ export interface LedgerPorts {
   /** How many outcomes replicas remember. */
   readonly window: number;
   readonly nowMs: () => number;
+  /** Whether all clocks go as fast as each other. */
+  readonly keepsPace: boolean;
   /** Whether all clocks show the same, and all replicas can tell the group what that is. */
   readonly isPunctual: boolean;
 }
@@ -61,13 +64,13 @@ export class Ledger {
   readonly #decisions = new Map<string, Decision[]>();
   /** Writes of which a client was told that they have surely not happened, and never will. */
   readonly #refused = new Set<string>();
-  /** The newest entry whose effect anybody was told of. */
-  #known = 0;
+  readonly #knowledge: Knowledge;
   answered = 0;
 
   constructor(ports: LedgerPorts) {
     this.#ports = ports;
     this.#model = new Model(ports.seen, ports.window);
+    this.#knowledge = new Knowledge(this.#history, ports.keepsPace);
     this.#inventory = new Inventory(this.#model, this.#history, ports.corruptions);
   }
 
@@ -104,7 +107,8 @@ export class Ledger {
   begin(request: ClientRequest): Operation {
     const { corruptions, nowMs } = this.#ports;
     if ("requestId" in request) this.#asked.set(request.requestId, request);
-    return { request, floor: this.#known, moment: corruptions.moment, beganMs: nowMs() };
+    const { newest: floor } = this.#knowledge;
+    return { request, floor, moment: corruptions.moment, beganMs: nowMs() };
   }
 
   /**
@@ -112,15 +116,20 @@ export class Ledger {
    * one whose state has been tampered with tells what it finds there, until that is found to be wrong.
    */
   tell(operation: Operation, result: ClientResult, replica: string): boolean {
-    const { request, floor, moment } = operation;
-    if (this.#ports.corruptions.excuses(replica, moment)) return false;
-    const { from, to } = this.#whereTrue(request, result, floor);
+    const { request, moment } = operation;
+    const { corruptions, seen, nowMs } = this.#ports;
+    if (corruptions.excuses(replica, moment)) return false;
+    const { shown, ...said } = result as ReadResult;
+    const floor = this.#knowledge.floorOf(operation, shown);
+    const { from, to } = this.#whereTrue(request, said, floor);
     const at = Math.max(from, floor);
     check(at <= to, "linearizability", () => {
       return `${describe(request)} was answered ${describeAnswer(result)}, true after entries ${from} to ${to}, but ${floor} was known before it began`;
     });
-    if (!("requestId" in request)) this.#isInTime(operation, result as ReadResult, at);
-    this.#known = Math.max(this.#known, at);
+    if (to < operation.floor) seen.saw("read shows what is no more so");
+    const isCurrent = shown === undefined || shown.level === "linearizable";
+    if (!("requestId" in request) && isCurrent) this.#isInTime(operation, said, at);
+    this.#knowledge.note(at, nowMs());
     this.answered++;
     return true;
   }

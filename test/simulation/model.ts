@@ -144,11 +144,8 @@ export class Model {
   }
 
   #keep({ name, fingerprint }: Idempotency, { type }: ClientCommand, result: DirectResult): void {
-    // Who waits for a lock, or for room for a lease, asks again and again under one name.
-    const isWaiting =
-      (type === "lock" && result.type === "mismatch") ||
-      (result.type === "refused" && result.reason === "too_many_leases");
-    if (isWaiting) return;
+    // Who waits for a lock asks again and again under one name. (There is room for leases in any run.)
+    if (type === "lock" && result.type === "mismatch") return;
     const untilMs = this.nowMs + nameMs;
     this.#names.set(name, { fingerprint, result, untilMs, sequence: this.sequence });
   }

@@ -63,6 +63,8 @@ const names = [
   "list that goes on",
   "read before the first own commit",
   "read answered",
+  "read at a level by a follower",
+  "read shows what is no more so",
   "follower redirects",
   "write answered by a second attempt",
   "edge gives up in doubt",

@@ -106,6 +106,7 @@ export class World {
       corruptions: this.corruptions,
       window: this.requestWindow,
       nowMs: () => this.agenda.nowMs,
+      keepsPace: weather.clockJumpEveryMs + weather.clockStopEveryMs === 0,
       isPunctual: this.clocksAreRight && !this.builds.isMixed,
     });
     this.proposals = new Proposals(this);
