@@ -34,17 +34,18 @@ export default defineConfig({
           name: "workerd",
           include: ["test/replica/**/*.test.ts"],
           sequence: { groupOrder: 1 },
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
       {
-        // Whole clusters that are hurt and timed. One at a time and after all else, since to a replica
-        // a busy machine looks just like a slow network.
+        // Whole clusters that are hurt. They wait more than they compute; but few at a time and after all
+        // else, since to a replica a busy machine looks just like a slow network.
         test: {
           name: "cluster",
           include: ["test/cluster/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -103,7 +103,7 @@ export class Forwarding {
   /** Asks whoever leads, searching for it as long as time allows. */
   async toLeader(): Promise<Forwarded> {
     const { namespace } = this.#group;
-    let drops = 0;
+    let waits = 0;
     let isBusy = false;
     let isTooOld = false;
     let id = await this.#first();
@@ -118,10 +118,11 @@ export class Forwarding {
       if (result.type === "inFlight") return this.#giveUp("in_flight");
       isTooOld = result.type === "tooOld";
       isBusy = result.type === "dropped";
-      // The one that leads knows of all others, and a second question would be answered alike.
-      if (isTooOld && servedBy.role === "leader") return this.#giveUp("too_old");
-      if (isBusy) {
-        await pause(backoffMs(drops++, longestPauseMs), this.#deadline);
+      const isForLater = isTooOld && servedBy.role === "leader";
+      // The one that leads knows of all others. It may learn more, but only what is in doubt has to wait for that.
+      if (isForLater && !this.#isAmbiguous) return this.#giveUp("too_old");
+      if (isBusy || isForLater) {
+        await pause(backoffMs(waits++, longestPauseMs), this.#deadline);
       } else {
         cache.noteLost(namespace, id);
         id = this.#hint(id, result, servedBy) ?? (await this.#lookout.look(this.#deadline));

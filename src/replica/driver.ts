@@ -267,7 +267,7 @@ export class Driver {
   /** Whether the group has members whose code knows nothing but plain commands. */
   #isMixed(): boolean {
     const { configuration } = this.#raft.log;
-    return membersOf(configuration).some(({ id }) => this.#ports.peers.isOlder(id));
+    return membersOf(configuration).some(({ id }) => this.#ports.peers.keepsWaiting(id));
   }
 
   #step(input: TimelessInput, reply: Reply | null = null): void {

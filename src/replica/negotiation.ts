@@ -4,6 +4,9 @@ import type { NodeId } from "../raft/types.ts";
 /** A peer that runs older code is tried with the newest version again after so long. */
 const againMs = 10_000;
 
+/** And after so long when something waits for that. */
+const soonMs = 500;
+
 interface Older {
   readonly version: PeerVersion;
   readonly refusedAtMs: number;
@@ -54,9 +57,15 @@ export class Negotiation {
     this.#complained.delete(peer);
   }
 
-  /** Whether a peer has refused the newest version, and not spoken it since. */
-  isOlder(peer: NodeId): boolean {
-    return this.#older.has(peer);
+  /**
+   * Whether a peer has refused the newest version, and not spoken it since, so that who asks has to wait. It is tried
+   * again soon: one that leads anew may know only how the peer was before it was upgraded.
+   */
+  keepsWaiting(peer: NodeId): boolean {
+    const older = this.#older.get(peer);
+    if (older === undefined) return false;
+    older.againAtMs = Math.min(older.againAtMs, older.refusedAtMs + soonMs);
+    return true;
   }
 
   /** Those that have lately shown that they know no version from this one on. One that is gone has no say. */

@@ -95,8 +95,8 @@ export class FetchPeers implements Peers {
     return this.#negotiation.olderThan(version);
   }
 
-  isOlder(node: NodeId): boolean {
-    return this.#negotiation.isOlder(node);
+  keepsWaiting(node: NodeId): boolean {
+    return this.#negotiation.keepsWaiting(node);
   }
 
   async readIndex(leader: NodeId, request: ReadIndexRequest): Promise<ConfirmedIndex | null> {

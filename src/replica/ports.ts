@@ -96,8 +96,8 @@ export interface Peers {
    * Sends now: what the messages say must leave before anything that is written after this call.
    */
   send(to: NodeId, messages: readonly Message[]): void;
-  /** Whether a peer is known to run older code, which does not know all commands. */
-  isOlder(node: NodeId): boolean;
+  /** Whether a peer is known to run older code, which does not know all commands: they wait until it shows that it does. */
+  keepsWaiting(node: NodeId): boolean;
   /** Asks a leader. Null when it does not lead, or its answer is lost, or too late. */
   readIndex(leader: NodeId, request: ReadIndexRequest): Promise<ConfirmedIndex | null>;
 }

@@ -410,12 +410,13 @@ export class Replica extends DurableObject<ReplicaEnv> {
 
   /** Ends as a replica for good. The object stays, and knows whom to ask instead. */
   #leave(left: Left): void {
+    // First what may fail: one that cannot write it down has not left.
+    saveLeft(this.ctx.storage.sql, left);
+    this.#storage.clear();
     this.#membership?.driver.stop();
     this.#sockets.endAll("this replica has left its group");
     this.#left = left;
     this.#membership = null;
-    saveLeft(this.ctx.storage.sql, left);
-    this.#storage.clear();
     this.ctx.storage.deleteAlarm().catch(() => {});
     console.log(`replica ${this.ctx.id.name ?? ""} has left its group`);
   }

@@ -317,5 +317,6 @@ test.each<[OldBuild, knows: number, ledBy: string]>([
     cluster.log("3").includes(`storage has schema version 4; this code knows ${knows}`),
   );
   await cluster.handOver("1", "1");
-  expect((await fresh.put("brief", "x", "?ttl=1h")).status).toBe(201);
+  const brief = await fresh.put("brief", "x", "?ttl=1h");
+  expect(brief.status, `${brief.body} ${cluster.log("1")}`).toBe(201);
 });

@@ -97,7 +97,7 @@ export class GroupOfDrivers {
         clock: { nowMs: () => this.clockOf(id), wallMs: () => this.nowMs },
         peers: {
           send: (to, messages) => this.#call(id, to, messages),
-          isOlder: () => false,
+          keepsWaiting: () => false,
           readIndex: (to, request) => this.#ask(id, to, request),
         },
         wake: { arm: () => {} },

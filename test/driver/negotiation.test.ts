@@ -19,7 +19,7 @@ describe("A peer that refuses a version", () => {
     const { negotiation } = begin();
     expect(negotiation.versionFor("2")).toBe(3);
     expect(negotiation.refused("2", 3, known)).toBe(version);
-    expect(negotiation.isOlder("2")).toBe(version !== null);
+    expect(negotiation.keepsWaiting("2")).toBe(version !== null);
     expect(negotiation.versionFor("2")).toBe(version ?? 3);
     expect(negotiation.versionFor("3")).toBe(3);
   });
@@ -33,20 +33,39 @@ describe("A peer that refuses a version", () => {
     expect(negotiation.versionFor("2")).toBe(1);
     negotiation.refused("2", 3, [1, 2]);
     expect(negotiation.versionFor("2")).toBe(2);
-    expect(negotiation.isOlder("2")).toBe(true);
+    expect(negotiation.keepsWaiting("2")).toBe(true);
+  });
+});
+
+describe("A peer keeps others waiting", () => {
+  test("and is asked again soon when any do, since it may be upgraded", () => {
+    const { negotiation, clock } = begin();
+    negotiation.refused("2", 3, [1]);
+    clock.nowMs = 500;
+    expect(negotiation.versionFor("2")).toBe(1);
+    expect(negotiation.keepsWaiting("2")).toBe(true);
+    expect(negotiation.versionFor("2")).toBe(3);
+    negotiation.refused("2", 3, [1]);
+    expect(negotiation.keepsWaiting("2")).toBe(true);
+    clock.nowMs = 999;
+    expect(negotiation.versionFor("2")).toBe(1);
+    clock.nowMs = 1000;
+    expect(negotiation.versionFor("2")).toBe(3);
+    negotiation.heard("2", 3);
+    expect(negotiation.keepsWaiting("2")).toBe(false);
   });
 });
 
 describe("A peer is older", () => {
   test("from when it has refused the newest until it speaks that, however long it is silent", () => {
     const { negotiation, clock } = begin();
-    expect(negotiation.isOlder("2")).toBe(false);
+    expect(negotiation.keepsWaiting("2")).toBe(false);
     negotiation.refused("2", 3, [1, 2]);
     clock.nowMs = 1e9;
     negotiation.heard("2", 2);
-    expect([negotiation.isOlder("2"), negotiation.isOlder("3")]).toEqual([true, false]);
+    expect([negotiation.keepsWaiting("2"), negotiation.keepsWaiting("3")]).toEqual([true, false]);
     negotiation.heard("2", 3);
-    expect(negotiation.isOlder("2")).toBe(false);
+    expect(negotiation.keepsWaiting("2")).toBe(false);
   });
 
   test("than those versions that it does not know", () => {

@@ -57,6 +57,10 @@ const endingWell: Readonly<Record<string, readonly [replicas: string, asked: str
     "1 1 2",
   ],
   "the first one runs older code": ["1 is old / 2 leads", "1 2"],
+  "one is lost, and the next leader has yet to learn that all run code of today": [
+    "1 is dead / 2 has to wait; has to wait; leads",
+    "1 2 2 2",
+  ],
   "a replica refuses the protocol": ["1 refuses / 2 leads", "1 2"],
   "a replica talks nonsense": ["1 babbles / 2 leads", "1 2"],
   "a replica answers without a result": ["1 says nothing / 2 leads", "1 2"],

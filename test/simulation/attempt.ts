@@ -7,6 +7,7 @@ import type {
   Operation,
   PutCommand,
   TransactionCommand,
+  UnlockCommand,
 } from "../../src/kv/command.ts";
 import type { Condition } from "../../src/kv/condition.ts";
 import type { DirectResult, OperationResult, Refusal, Refused } from "../../src/kv/result.ts";
@@ -86,13 +87,12 @@ export class Attempt implements Holdings {
       }
       case "revoke": {
         if (this.#alive(command.lease) === null) return refused("no_lease");
-        const keys = keysOfLease(this.rows, command.lease);
-        for (const key of keys) this.rows.delete(key);
-        this.leases.delete(command.lease);
-        return { type: "revoked", deleted: keys.length, revision };
+        return { type: "revoked", deleted: this.#end(command.lease), revision };
       }
       case "lock":
         return this.#lock(command, nowMs);
+      case "unlock":
+        return this.#unlock(command);
       default:
         throw new Error(`the model knows no ${command.type}`);
     }
@@ -157,6 +157,17 @@ export class Attempt implements Holdings {
     return { type: "locked", lease, ttlMs, expiresMs: nowMs + ttlMs, revision: 0 };
   }
 
+  /** With a lock goes its lease, and whatever else is kept by that. */
+  #unlock({ key, token }: UnlockCommand): DirectResult {
+    const row = this.rows.get(key);
+    if (row?.createRevision !== token) {
+      return { type: "mismatch", current: row?.modRevision ?? null, revision: 0 };
+    }
+    if (row.lease !== null && this.#alive(row.lease) !== null) this.#end(row.lease);
+    this.rows.delete(key);
+    return { type: "deleted", deleted: true, revision: 0 };
+  }
+
   #mismatch({ key, condition }: PutCommand | DeleteCommand): DirectResult | null {
     const row = this.rows.get(key);
     if (condition === undefined || isTrue(condition, row)) return null;
@@ -206,6 +217,14 @@ export class Attempt implements Holdings {
     const expiresMs = this.#counters.nowMs + ttlMs;
     this.leases.set(lease, { ttlMs, expiresMs });
     return { type: "lease", lease, ttlMs, expiresMs };
+  }
+
+  /** Ends a lease, and its keys with it. Returns how many. (No lease has more than one command may end.) */
+  #end(lease: string): number {
+    const keys = keysOfLease(this.rows, lease);
+    for (const key of keys) this.rows.delete(key);
+    this.leases.delete(lease);
+    return keys.length;
   }
 
   /** A lease whose time is over has ended, though its keys may be there still. */

@@ -91,7 +91,7 @@ export class BatchClient {
     const batch: ClientBatch = { version: 2, requests };
     const body = toBytes(batch);
     this.#world.ask(this.#name, id, {
-      take: (life, back) => handle(life, replicaPath.client, body, back),
+      take: (life, back, beganMs) => handle(life, replicaPath.client, body, back, beganMs),
       answered: (bytes) => {
         // What comes after it has asked elsewhere is as true, but it does not listen any more.
         if (isOver) return;

@@ -88,6 +88,7 @@ export class Drafts {
       [1, () => ({ type: "keepAlive", lease: this.#lease() })],
       [1, () => ({ type: "revoke", lease: this.#lease() })],
       [1, () => this.#lock(key)],
+      [1, () => ({ type: "unlock", key, token: this.#parts.hearsay.of(key)?.createRevision ?? 0 })],
     ]);
   }
 

@@ -94,7 +94,8 @@ export class SimulatedEdge {
       if (attempts.isolate !== this.#isolate) return;
       if (path === replicaPath.client) attempts.count++;
       this.#world.ask(this.name, id, {
-        take: (life, back) => handle(life, path, body as Uint8Array | undefined, back),
+        take: (life, back, beganMs) =>
+          handle(life, path, body as Uint8Array | undefined, back, beganMs),
         answered: (bytes) => {
           signal?.removeEventListener("abort", fail);
           resolve(responseOf(bytes));
@@ -126,10 +127,11 @@ export function handle(
   path: string,
   body: Uint8Array | undefined,
   back: (answer: unknown) => void,
+  beganMs: number,
 ): void {
   switch (path) {
     case replicaPath.client:
-      return life.answer(fromBytes<ClientBatch>(body!), back);
+      return life.answer(fromBytes<ClientBatch>(body!), back, beganMs);
     case replicaPath.poke:
       return life.poke(back);
     case replicaPath.status:

@@ -64,9 +64,12 @@ export class Hearsay {
       case "transaction":
         this.#transacted(draft, result.results, result.succeeded);
         return;
-      case "lease":
       case "locked":
-        if (!this.leases.includes(result.lease)) keep(this.leases, result.lease);
+        if (draft.type === "lock") this.#put(draft.key, draft.value, result.revision, true);
+        this.#granted(result.lease);
+        return;
+      case "lease":
+        this.#granted(result.lease);
         return;
       case "replayed":
         return this.told(draft, result.result);
@@ -82,6 +85,10 @@ export class Hearsay {
       if (result.type !== "get" || result.found === null || operation?.type !== "get") return;
       this.#keys.set(operation.key, result.found);
     });
+  }
+
+  #granted(lease: string): void {
+    if (!this.leases.includes(lease)) keep(this.leases, lease);
   }
 
   #put(key: string, value: Uint8Array, modRevision: number, created: boolean): void {

@@ -68,6 +68,17 @@ export class History {
     return valueAt(this.#leases.get(lease), index);
   }
 
+  /** When a lease was to end, by the latest that it was said to within a span; 0 when it was not there. */
+  endOfLease(lease: string, { from, to }: Span): number {
+    const versions = this.#leases.get(lease) ?? [];
+    const first = Math.max(
+      0,
+      versions.findLastIndex(({ index }) => index <= from),
+    );
+    const said = versions.slice(first).filter(({ index }) => index <= to);
+    return Math.max(0, ...said.map(({ value }) => value?.expiresMs ?? 0));
+  }
+
   /** The keys of a range that had values after an entry, in order. */
   keys(index: number, range: KeyRange = { from: "", to: null }): string[] {
     return this.#keys.filter((key) => this.row(key, index) !== null && isIn(key, range));

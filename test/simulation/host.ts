@@ -59,19 +59,24 @@ export class Host {
   /**
    * An event begins, and goes on when its body has been read: perhaps in what is a zombie by then.
    *
-   * @param work is to call `done` when the event has been answered.
+   * @param work is to call `done` when the event has been answered. It is told when that began, by the clock
+   * of its life.
    * @param lost is called when its life ends before that.
    */
-  event(work: (life: SimulatedLife, done: () => void) => void, lost: () => void): void {
+  event(
+    work: (life: SimulatedLife, done: () => void, beganMs: number) => void,
+    lost: () => void,
+  ): void {
     this.whenRunning(() => {
       const { life } = this;
+      const beganMs = life.clock.nowMs();
       const done = life.waitFor(lost);
       const goOn = this.world.invariants.reads.began();
       const { bodyMs } = this.world.weather;
       const begin = (): void => {
         if (!life.isAlive) return;
         if (life.isReplaced) this.world.seen.saw("zombie takes the end of an event");
-        goOn(() => work(life, done));
+        goOn(() => work(life, done, beganMs));
       };
       if (bodyMs === 0) begin();
       else this.world.agenda.after(this.random.between(0, bodyMs), () => this.whenRunning(begin));
@@ -120,8 +125,9 @@ export class Host {
 
   /** A life has found that the replica has left the group. Its object goes on to say so. */
   left(life: SimulatedLife): void {
-    life.driver.stop();
+    // One that cannot write it down has not left.
     life.storage.saveLeft(life.raft.left);
+    life.driver.stop();
     this.#alarm = null;
     this.world.left(life);
   }

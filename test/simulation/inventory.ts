@@ -29,8 +29,8 @@ export class Inventory {
   counts(id: string, { appliedIndex, revision, sequence, nowMs, hash }: MachineState): void {
     const model = this.#history.at(appliedIndex);
     const isTampered = this.#corruptions.has(id);
-    // What a wrong row leads to changes something, or does not.
-    const counted = { revision: isTampered ? model.revision : revision, sequence, nowMs };
+    // What a wrong row leads to changes something, or does not, and is kept under a name, or is not.
+    const counted = isTampered ? { ...model, nowMs } : { revision, sequence, nowMs };
     check(isSame(counted, model), invariant, () => {
       return `${id} has counted ${JSON.stringify(counted)} at ${appliedIndex}, not ${JSON.stringify(model)}`;
     });

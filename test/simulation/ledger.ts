@@ -1,5 +1,5 @@
 import type { ClientCommand, Command } from "../../src/kv/command.ts";
-import type { CommandResult } from "../../src/kv/result.ts";
+import type { CommandResult, Found } from "../../src/kv/result.ts";
 import type { MachineState } from "../../src/kv/state-machine.ts";
 import type { ClientRequest, ClientResult, ReadResult } from "../../src/protocol/client.ts";
 import { fromBytes } from "../../src/protocol/codec.ts";
@@ -22,6 +22,8 @@ export interface Operation {
   readonly request: ClientRequest;
   /** The newest entry whose effect anybody knew of when it began. */
   readonly floor: number;
+  /** The last entry that was committed then. */
+  readonly committed: number;
   /** When it began, as corruptions count. */
   readonly moment: number;
   /** When it began, as all clocks show it where none is wrong. */
@@ -108,7 +110,8 @@ export class Ledger {
     const { corruptions, nowMs } = this.#ports;
     if ("requestId" in request) this.#asked.set(request.requestId, request);
     const { newest: floor } = this.#knowledge;
-    return { request, floor, moment: corruptions.moment, beganMs: nowMs() };
+    const { last: committed } = this.#history;
+    return { request, floor, committed, moment: corruptions.moment, beganMs: nowMs() };
   }
 
   /**
@@ -128,7 +131,7 @@ export class Ledger {
     });
     if (to < operation.floor) seen.saw("read shows what is no more so");
     const isCurrent = shown === undefined || shown.level === "linearizable";
-    if (!("requestId" in request) && isCurrent) this.#isInTime(operation, said, at);
+    if (!("requestId" in request) && isCurrent) this.#isInTime(operation, said, { from: at, to });
     this.#knowledge.note(at, nowMs());
     this.answered++;
     return true;
@@ -188,21 +191,29 @@ export class Ledger {
     return { from: index, to: index };
   }
 
-  /** Where clocks are right, nothing is shown after its time. */
-  #isInTime({ request, beganMs }: Operation, result: ReadResult, at: number): void {
+  /**
+   * Where clocks are right, nothing is shown after its time. What was put while the read was under way, with a
+   * time that is short or long ago, may have been there for a moment.
+   */
+  #isInTime({ request, beganMs, committed }: Operation, result: ReadResult, span: Span): void {
     if (!this.#ports.isPunctual) return;
-    const shown = foundsIn(result);
-    for (const { expiresMs, lease } of shown) {
-      const endMs = lease === null ? expiresMs : (this.#history.lease(lease, at)?.expiresMs ?? 0);
+    // It may have been kept alive before the answer.
+    const endOf = (lease: string): number => this.#history.endOfLease(lease, span);
+    for (const { expiresMs, lease, modRevision } of foundsIn(result)) {
+      if (this.#history.ofRevision(modRevision).from > committed) continue;
+      const endMs = lease === null ? expiresMs : endOf(lease);
       check(endMs === null || endMs > beganMs, "expiry", () => {
         return `${describe(request)} began at ${beganMs} and shows what ended at ${endMs}`;
       });
     }
+    const isOver = result.type === "leaseFound" && endOf(result.lease) <= beganMs;
+    const isOld = isOver && this.#history.lease(result.lease, committed) !== null;
+    check(!isOld, "expiry", () => `${describe(request)} began at ${beganMs}, when it was over`);
   }
 }
 
-/** What an answer tells of that may have an end. */
-function foundsIn(result: ReadResult): { expiresMs: number | null; lease: string | null }[] {
+/** The values that an answer tells of. */
+function foundsIn(result: ReadResult): Pick<Found, "expiresMs" | "lease" | "modRevision">[] {
   switch (result.type) {
     case "value":
       return [result];
@@ -210,8 +221,6 @@ function foundsIn(result: ReadResult): { expiresMs: number | null; lease: string
       return result.items.flatMap((item) => (item.type === "key" ? item.found : []));
     case "transaction":
       return result.results.flatMap((each) => (each.type === "get" ? (each.found ?? []) : []));
-    case "leaseFound":
-      return [{ expiresMs: null, lease: result.lease }];
     default:
       return [];
   }

@@ -17,7 +17,7 @@ import { MonotonicClock } from "../../src/replica/clock.ts";
 import { Driver } from "../../src/replica/driver.ts";
 import { answerOfLeft } from "../../src/replica/left.ts";
 import { isBareSignOfLife } from "../../src/replica/peers.ts";
-import type { ConfirmedIndex } from "../../src/replica/ports.ts";
+import type { Clock, ConfirmedIndex } from "../../src/replica/ports.ts";
 import { describeServer, describeStatus } from "../../src/replica/status.ts";
 import { AlarmWake } from "../../src/replica/wake.ts";
 import { check } from "../invariants/check.ts";
@@ -37,6 +37,7 @@ export class SimulatedLife implements Life {
   /** How many lives the replica has had, this one included. */
   readonly number: number;
   readonly driver: Driver;
+  readonly clock: Clock;
   readonly #host: Host;
   readonly #wake: AlarmWake;
   readonly #underWay = new Map<string, number>();
@@ -52,6 +53,7 @@ export class SimulatedLife implements Life {
     this.number = number;
     this.storage = disk.open();
     const clock = new MonotonicClock(() => host.wallMs);
+    this.clock = clock;
     const alarm = {
       set: (wallMs: number) => {
         this.#armedMs = wallMs + (clock.nowMs() - host.wallMs);
@@ -80,7 +82,7 @@ export class SimulatedLife implements Life {
         storage: this.storage,
         peers: {
           send: (to, messages) => this.#send(to, messages),
-          isOlder: (node) => world.builds.versionBetween(id, node) < newestPeerVersion,
+          keepsWaiting: (node) => world.builds.versionBetween(id, node) < newestPeerVersion,
           readIndex: (leader, request) => this.#readIndex(leader, request),
         },
         wake: { arm: (atMs) => this.#arm(atMs, clock.nowMs()) },
@@ -149,12 +151,20 @@ export class SimulatedLife implements Life {
     this.#afterGate(answer, () => back(answer));
   }
 
-  /** Answers a batch of an edge, as src/replica/replica.ts does. */
-  answer({ version, requests }: ClientBatch, back: (answer: ClientBatchResult) => void): void {
+  /**
+   * Answers a batch of an edge, as src/replica/replica.ts does.
+   *
+   * @param beganMs when the event began that brought it.
+   */
+  answer(
+    { version, requests }: ClientBatch,
+    back: (answer: ClientBatchResult) => void,
+    beganMs = this.clock.nowMs(),
+  ): void {
     const notLeader: ClientResult = { type: "notLeader", leader: null };
     const answered = this.hasLeft
       ? Promise.resolve(requests.map(() => notLeader))
-      : answerBatch(this.driver, requests);
+      : answerBatch(this.driver, requests, beganMs);
     void answered.then((results) => {
       const answer: ClientBatchResult = {
         version,
@@ -241,7 +251,8 @@ export class SimulatedLife implements Life {
       world.agenda.after(world.timing.callMs, () => resolve(null));
       this.#afterGate([], () => {
         world.ask(id, leader, {
-          take: (life, back) => life.answer({ version: 2, requests: [request] }, back),
+          take: (life, back, beganMs) =>
+            life.answer({ version: 2, requests: [request] }, back, beganMs),
           answered: (bytes) => this.#host.whenRunning(() => resolve(confirmedIn(bytes))),
           failed: () => resolve(null),
         });

@@ -108,10 +108,18 @@ async function membersSettle(world: World): Promise<void> {
     const { log, term } = leader.raft;
     return log.configurationIndex <= log.commitIndex && log.termAt(log.commitIndex) === term;
   };
-  // Somebody must do it, even if nobody asks for anything any more and every alarm was lost.
-  for (const { life } of world.hosts.values()) life.poke(() => {});
+  // Somebody must do it, even if nobody asks for anything any more and every alarm was lost. One that a clock has
+  // put off for long, when it was set back, shows only later that it is.
+  let isOver = false;
+  const poke = (): void => {
+    if (isOver) return;
+    for (const { life } of world.hosts.values()) life.poke(() => {});
+    world.agenda.after(settleMs, poke);
+  };
+  poke();
   for (const host of world.hosts.values()) host.mendAlarm();
   await world.runUntil("the members settle", isSettled, 2 * patienceMs);
+  isOver = true;
 }
 
 /** Whoever belongs to the group no more knows, or wants nothing anyway. */

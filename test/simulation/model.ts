@@ -139,6 +139,9 @@ export class Model {
         return;
       case "locked":
         return seen.saw("lock taken");
+      case "deleted":
+        if (type === "unlock") seen.saw("lock given up");
+        return;
       default:
     }
   }

@@ -58,6 +58,7 @@ const names = [
   "lease kept alive too late",
   "lease revoked with its keys",
   "lock taken",
+  "lock given up",
   "lock held by another",
   "list with folded keys",
   "list that goes on",

@@ -211,7 +211,7 @@ export class World {
     messages: readonly Message[],
     { answered, failed }: PeerHearing,
   ): void {
-    this.#guard(() => this.invariants.members.mayBeCalled(to));
+    this.judge(() => this.invariants.members.mayBeCalled(to));
     const version = this.builds.versionBetween(from, to);
     // The whole call counts as lost, as src/replica/peers.ts has it.
     if (passed(version, messages, this.#members).length < messages.length) {
@@ -249,7 +249,7 @@ export class World {
       take,
       ...hearing
     }: Hearing<Uint8Array> & {
-      take: (life: SimulatedLife, back: (answer: unknown) => void) => void;
+      take: (life: SimulatedLife, back: (answer: unknown) => void, beganMs: number) => void;
     },
   ): void {
     const { seen } = this;
@@ -257,11 +257,12 @@ export class World {
       edge,
       id,
       "edge request",
-      (life, back) => {
-        take(life, (answer) => {
+      (life, back, beganMs) => {
+        const answer = (said: unknown): void => {
           if (life.isReplaced) seen.saw("zombie still answers");
-          back(toBytes(answer));
-        });
+          back(toBytes(said));
+        };
+        take(life, answer, beganMs);
       },
       hearing,
     );
@@ -274,7 +275,7 @@ export class World {
     this.trace.note(() => `${life.id} boots, life ${number}`);
     if (this.#isHopeless(raft.log.configuration)) this.#violation ??= new Hopeless();
     if (raft.audit.hasDiverged) this.seen.saw("restart of a diverged replica");
-    this.#guard(() => {
+    this.judge(() => {
       const isTrue =
         raft.role === "follower" &&
         raft.term === hardState.term &&
@@ -291,7 +292,7 @@ export class World {
   left({ id }: SimulatedLife): void {
     this.seen.saw("replica has left");
     this.trace.note(() => `${id} has left`);
-    this.#guard(() => this.invariants.members.left(id));
+    this.judge(() => this.invariants.members.left(id));
   }
 
   /** A life has a snapshot in the place of its state: it must be the state of that moment. */
@@ -367,14 +368,14 @@ export class World {
   /** A message leaves a replica. */
   sent(message: Message): void {
     this.#messages.set(message.from, (this.#messages.get(message.from) ?? 0) + 1);
-    this.#guard(() => this.invariants.sent(message));
+    this.judge(() => this.invariants.sent(message));
     this.watcher.sent(message);
   }
 
   /** A core has done a step. */
   stepped(step: Step): void {
     this.trace.step(this.agenda.nowMs, step);
-    this.#guard(() => {
+    this.judge(() => {
       this.invariants.stepped(step);
       this.proposals.stepped(step);
       this.ledger.read(this.invariants.commits.committed);
@@ -406,18 +407,19 @@ export class World {
     from: string,
     to: string,
     cargo: Cargo,
-    take: (life: SimulatedLife, back: (answer: Answer) => void) => void,
+    take: (life: SimulatedLife, back: (answer: Answer) => void, beganMs: number) => void,
     { answered, failed }: Hearing<Answer>,
   ): void {
     const fail = (): void => void this.agenda.after(1, failed);
     if (this.#chance(this.weather.refusedCalls)) return fail();
     this.links.carry(from, to, cargo, () => {
       this.host(to).event(
-        (life, done) => {
-          take(life, (answer) => {
+        (life, done, beganMs) => {
+          const back = (answer: Answer): void => {
             done();
             this.links.carry(to, from, "answer", () => answered(answer));
-          });
+          };
+          take(life, back, beganMs);
         },
         // A caller may find out that whom it called is gone, or may not.
         () => this.#chance(500) && fail(),
@@ -426,17 +428,12 @@ export class World {
   }
 
   /** What a check finds must not be caught by whoever was just at work. */
-  #guard(work: () => void): void {
+  judge(work: () => void): void {
     try {
       work();
     } catch (error) {
       this.#violation ??= error as Error;
     }
-  }
-
-  /** The same for what a client is told. */
-  judge(work: () => void): void {
-    this.#guard(work);
   }
 
   #chance(thousandths: number): boolean {

@@ -73,7 +73,7 @@ export class DriverBench {
             this.sent.push(...messages);
             this.#note(`send ${to}: ${messages.map(describeMessage).join(" + ")}`);
           },
-          isOlder: (node) => this.older.has(node),
+          keepsWaiting: (node) => this.older.has(node),
           readIndex: (leader, request) => this.readIndex(leader, request),
         },
         wake: { arm: (atMs) => this.#note(`arm ${atMs === null ? "never" : atMs - 1000}`) },

@@ -112,7 +112,7 @@ export class RealStore {
         clock: this.#clock,
         peers: {
           send: () => {},
-          isOlder: () => false,
+          keepsWaiting: () => false,
           readIndex: () => Promise.resolve(null),
         },
         wake: { arm: (atMs) => (this.#wakeAtMs = atMs) },

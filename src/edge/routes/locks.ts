@@ -107,11 +107,9 @@ async function change(
 ): Promise<void> {
   const range = { from: key, to: next(key) };
   try {
-    const { response } = await askAny(
-      group,
-      { version: watchVersion, range, after, waitMs },
-      false,
-    );
+    const request = { version: watchVersion, range, after, waitMs } as const;
+    // From the one that decides: the lock is asked for there at once.
+    const { response } = await askAny(group, { request, onSocket: false, from: null });
     await response.arrayBuffer();
   } catch {
     // While there is an election, say. It is asked for again, but not at once.

@@ -5,6 +5,7 @@ import { type WatchRequest, watchVersion } from "../../protocol/watch.ts";
 import { parseDuration } from "../duration.ts";
 import type { EdgeEnv } from "../env.ts";
 import { checkKey, checkNamespace, checkPart } from "../key-path.ts";
+import { regionOf } from "../nearest.ts";
 import { Problem } from "../problem.ts";
 import { parseRevision, readQuery } from "../query.ts";
 import { ReplicaGroup } from "../replica-group.ts";
@@ -23,7 +24,8 @@ export async function getWatch(c: Context<EdgeEnv>): Promise<Response> {
   };
   const onSocket = c.req.header("Upgrade")?.toLowerCase() === "websocket";
   if (onSocket) checkForSocket(request);
-  const { response, replica } = await askAny(new ReplicaGroup(c.env, namespace), request, onSocket);
+  const wanted = { request, onSocket, from: regionOf(c.req.raw) };
+  const { response, replica } = await askAny(new ReplicaGroup(c.env, namespace), wanted);
   if (onSocket) return response;
   return new Response(response.body, {
     headers: {
